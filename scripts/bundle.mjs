@@ -1,0 +1,53 @@
+// Bundles src/ into dist/: what is installed and run. `bundle()` does nothing when dist/ is newer than the sources.
+import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
+const entry = join(root, 'dist', 'garpoon.mjs');
+
+/** Programs that run as processes of their own; the first is the product, the others belong to `garpoon lab`. */
+const programs = {
+  garpoon: 'src/cli/main.ts',
+  'pod-server': 'src/lab/process/pod-server.ts',
+  'listen-child': 'src/lab/process/listen-child.ts',
+};
+
+export async function bundle() {
+  if (existsSync(entry) && statSync(entry).mtimeMs > newest(['src', 'package.json', 'scripts/bundle.mjs']))
+    return entry;
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: Object.entries(programs).map(([out, input]) => ({ in: input, out })),
+    outdir: 'dist',
+    outExtension: { '.js': '.mjs' },
+    chunkNames: 'chunk-[hash]',
+    bundle: true,
+    splitting: true,
+    minify: true,
+    sourcemap: 'linked',
+    sourcesContent: false,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    // CommonJS dependencies inside an ES module bundle still call require().
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+    logLevel: 'warning',
+  });
+  cpSync(join(root, 'deploy', 'crds'), join(root, 'dist', 'crds'), { recursive: true });
+  return entry;
+}
+
+function newest(paths) {
+  return Math.max(...paths.map((path) => newestOf(join(root, path))));
+}
+
+function newestOf(path) {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestOf(join(path, name))));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(await bundle());

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describeFlags, parseFlags } from '../../src/runtime/flags.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('runtime/flags');
+
+const flags = {
+  'node-name': { kind: 'text', help: 'name of the Node', env: 'NODE_NAME' },
+  port: { kind: 'port', help: 'gossip port', default: '7946' },
+  class: { kind: 'text', help: 'loadBalancerClass', optional: true },
+  quiet: { kind: 'boolean', help: 'say less' },
+  level: { kind: 'text', help: 'level', default: 'info', oneOf: ['info', 'warn'] },
+} as const;
+
+test('a flag wins over the environment, which wins over the default', () => {
+  const parsed = parseFlags(flags, ['--node-name=n1', '--quiet', 'rest'], { NODE_NAME: 'n2' });
+  assert.deepEqual(parsed, {
+    values: { 'node-name': 'n1', port: 7946, class: undefined, quiet: true, level: 'info' },
+    positionals: ['rest'],
+  });
+  const fromEnv = parseFlags(flags, [], { NODE_NAME: 'n2' });
+  assert.ok('values' in fromEnv && fromEnv.values['node-name'] === 'n2');
+});
+
+for (const [what, argv, problem] of [
+  ['a missing flag', [], '--node-name is missing: name of the Node (or set $NODE_NAME)'],
+  ['a port that is none', ['--node-name=n', '--port=x'], '--port=x: give a port number from 0 to 65535'],
+  ['a port beyond the range', ['--node-name=n', '--port=65536'], '--port=65536: give a port number from 0 to 65535'],
+  ['a value outside the list', ['--node-name=n', '--level=loud'], '--level=loud: give one of info, warn'],
+] as const) {
+  test(`${what} is a problem that names it`, () => {
+    assert.deepEqual(parseFlags(flags, argv, {}), { problem });
+  });
+}
+
+test('an unknown flag is a problem that names it', () => {
+  const parsed = parseFlags(flags, ['--node-nam=n1'], {});
+  assert.ok('problem' in parsed && parsed.problem.includes('--node-nam'));
+});
+
+test('the description has a line for every flag', () => {
+  const lines = describeFlags(flags).split('\n');
+  assert.equal(lines.length, Object.keys(flags).length);
+  assert.match(lines[1]!, /--port=PORT +gossip port \(default 7946\)/);
+});
