@@ -1,0 +1,132 @@
+/** Something wrong in a resource, told so that its owner can repair it without reading our code. */
+export type ApiProblem = {
+  /** Kind, namespace and name: `IPAddressPool metallb-system/office`. */
+  readonly object: string;
+  /** Path inside the object: `spec.addresses[2]`. */
+  readonly field: string;
+  /** What stands there. */
+  readonly value: unknown;
+  /** What is wrong, and what to write instead. */
+  readonly message: string;
+};
+
+/** One line: `IPAddressPool metallb-system/office: spec.addresses[2]: ... (found "192.0.2.1")`. */
+export function formatProblem(problem: ApiProblem): string {
+  const found = problem.value === undefined ? '' : ` (found ${JSON.stringify(problem.value)})`;
+  return `${problem.object}: ${problem.field}: ${problem.message}${found}`;
+}
+
+/** Of one object. Nobody reads more, and a hostile object shall not make us compare more. */
+const maxProblems = 100;
+
+/**
+ * A place in an object as the API server (or a file) gave it. Reading a wrong type notes a problem and yields nothing;
+ * it never throws. Null counts as absent, as it does for the API server.
+ */
+export class Field {
+  readonly path: string;
+  readonly #value: unknown;
+  readonly #object: string;
+  /** Shared by all fields of one object. */
+  readonly #problems: ApiProblem[];
+
+  private constructor(object: string, path: string, value: unknown, problems: ApiProblem[]) {
+    this.path = path;
+    this.#object = object;
+    this.#value = value ?? undefined;
+    this.#problems = problems;
+  }
+
+  /** The object itself. `object` is how problems name it. */
+  static root(object: string, value: unknown, problems: ApiProblem[]): Field {
+    return new Field(object, '', value, problems);
+  }
+
+  get absent(): boolean {
+    return this.#value === undefined;
+  }
+
+  at(key: string): Field {
+    const path = this.path === '' ? key : `${this.path}.${key}`;
+    const own = this.#record();
+    return this.#child(path, own !== undefined && Object.hasOwn(own, key) ? own[key] : undefined);
+  }
+
+  items(): readonly Field[] {
+    if (this.absent) return [];
+    if (!Array.isArray(this.#value)) return this.#wrongType('a list', []);
+    return this.#value.map((item, index) => this.#child(`${this.path}[${index}]`, item));
+  }
+
+  text(): string | undefined {
+    if (this.absent || typeof this.#value === 'string') return this.#value as string | undefined;
+    return this.#wrongType('a text', undefined);
+  }
+
+  flag(): boolean | undefined {
+    if (this.absent || typeof this.#value === 'boolean') return this.#value as boolean | undefined;
+    return this.#wrongType('true or false', undefined);
+  }
+
+  integer(): number | undefined {
+    if (this.absent || Number.isSafeInteger(this.#value)) return this.#value as number | undefined;
+    return this.#wrongType('a whole number', undefined);
+  }
+
+  /** A list of texts; what is no text, null included, is noted and left out. */
+  texts(): readonly string[] {
+    return this.items().flatMap((item) => item.required().text() ?? []);
+  }
+
+  /** A list of texts in which no text may stand twice. */
+  distinctTexts(): readonly string[] {
+    const seen = new Set<string>();
+    for (const item of this.items()) {
+      const text = item.required().text();
+      if (text !== undefined && seen.has(text)) item.refuse('is listed twice: remove one of the two');
+      if (text !== undefined) seen.add(text);
+    }
+    return [...seen];
+  }
+
+  /** An object whose values are texts, such as labels. */
+  textMap(): Readonly<Record<string, string>> {
+    const entries = Object.keys(this.#record() ?? {}).map(
+      (key) => [key, this.at(key).required().text() ?? ''] as const,
+    );
+    return Object.fromEntries(entries);
+  }
+
+  /** Notes a problem when nothing stands here. */
+  required(): this {
+    if (this.absent) this.refuse('is required');
+    return this;
+  }
+
+  /** Notes a problem, unless one is noted for this place or for what it is part of: that one says it. */
+  refuse(message: string): void {
+    if (this.#problems.length >= maxProblems) return;
+    if (this.#problems.some(({ field }) => this.#isWithin(field))) return;
+    this.#problems.push({ object: this.#object, field: this.path, value: this.#value, message });
+  }
+
+  #isWithin(path: string): boolean {
+    return this.path === path || this.path.startsWith(`${path}.`) || this.path.startsWith(`${path}[`);
+  }
+
+  #record(): Readonly<Record<string, unknown>> | undefined {
+    const value = this.#value;
+    if (value === undefined) return undefined;
+    if (typeof value === 'object' && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>;
+    return this.#wrongType('an object', undefined);
+  }
+
+  #child(path: string, value: unknown): Field {
+    return new Field(this.#object, path, value, this.#problems);
+  }
+
+  #wrongType<T>(expected: string, instead: T): T {
+    this.refuse(`must be ${expected}`);
+    return instead;
+  }
+}

@@ -1,0 +1,111 @@
+import { parseRange, type Range, type RangeProblem } from '../ip/range.ts';
+import type { Field } from './field.ts';
+import { compareTexts, type LabelSelector, type LabelSelectorResource, readLabelSelectors } from './label-selector.ts';
+import { type Labels, type Parsed, parseResource, type ResourceMeta } from './resource.ts';
+
+/** `ipaddresspools.metallb.io/v1beta1` as the API serves it. */
+export type IPAddressPool = {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ResourceMeta;
+  readonly spec: {
+    readonly addresses: readonly string[];
+    readonly autoAssign?: boolean;
+    readonly avoidBuggyIPs?: boolean;
+    readonly serviceAllocation?: {
+      readonly priority?: number;
+      readonly namespaces?: readonly string[];
+      readonly namespaceSelectors?: readonly LabelSelectorResource[];
+      readonly serviceSelectors?: readonly LabelSelectorResource[];
+    };
+  };
+  readonly status?: IPAddressPoolStatus;
+};
+
+/** Counts of addresses. An address that several Services share counts once. */
+export type IPAddressPoolStatus = {
+  readonly assignedIPv4: number;
+  readonly assignedIPv6: number;
+  readonly availableIPv4: number;
+  readonly availableIPv6: number;
+};
+
+/** What one IPAddressPool says, before it is held against the other resources. */
+export type PoolDeclaration = {
+  readonly object: string;
+  readonly name: string;
+  readonly labels: Labels;
+  /** In the order of `spec.addresses`, so that an index here is the index there. */
+  readonly addresses: readonly Range[];
+  readonly autoAssign: boolean;
+  readonly avoidBuggyIPs: boolean;
+  readonly serviceAllocation: ServiceAllocation | undefined;
+};
+
+/**
+ * Which Services may use a pool: those in one of the namespaces (by name or by selector, if any are given) that also
+ * match one of the serviceSelectors (if any are given). Such a pool comes before unrestricted ones.
+ */
+export type ServiceAllocation = {
+  /** 1 comes first; 0 and below come last. */
+  readonly priority: number;
+  readonly namespaces: readonly string[];
+  readonly namespaceSelectors: readonly LabelSelector[];
+  readonly serviceSelectors: readonly LabelSelector[];
+};
+
+/** Reads an object from the API server, a webhook or a file. Never throws, whatever it is given. */
+export function parseIPAddressPool(raw: unknown): Parsed<PoolDeclaration> {
+  return parseResource('IPAddressPool', raw, (root, identity) => {
+    const spec = root.at('spec').required();
+    return {
+      ...identity,
+      addresses: readAddresses(spec.at('addresses')),
+      autoAssign: spec.at('autoAssign').flag() ?? true,
+      avoidBuggyIPs: spec.at('avoidBuggyIPs').flag() ?? false,
+      serviceAllocation: readServiceAllocation(spec.at('serviceAllocation')),
+    };
+  });
+}
+
+function readAddresses(field: Field): readonly Range[] {
+  const items = field.required().items();
+  if (items.length === 0) field.refuse('must name at least one range, such as 192.0.2.0/24 or 192.0.2.10-192.0.2.20');
+  return items.flatMap((item) => {
+    const text = item.required().text();
+    if (text === undefined) return [];
+    const range = parseRange(text);
+    if (typeof range !== 'string') return [range];
+    item.refuse(rangeRemedy(range, text));
+    return [];
+  });
+}
+
+function rangeRemedy(problem: RangeProblem, text: string): string {
+  switch (problem) {
+    case 'empty':
+      return 'is empty: write a range such as 192.0.2.0/24 or 192.0.2.10-192.0.2.20, or remove the entry';
+    case 'bare-address':
+      return `is a single address: write ${text}/${text.includes(':') ? 128 : 32}`;
+    case 'invalid-address':
+      return 'is neither a CIDR nor a range: write 192.0.2.0/24 or 192.0.2.10-192.0.2.20, or the same with IPv6 addresses';
+    case 'invalid-length':
+      return 'has an impossible prefix length: write 0 to 32 for IPv4, 0 to 128 for IPv6';
+    case 'mixed-families':
+      return 'starts in one address family and ends in the other: write one range for each';
+    case 'reversed':
+      return 'ends before it starts: swap the two addresses';
+    default:
+      return problem satisfies never;
+  }
+}
+
+function readServiceAllocation(field: Field): ServiceAllocation | undefined {
+  const allocation = {
+    priority: field.at('priority').integer() ?? 0,
+    namespaces: [...field.at('namespaces').distinctTexts()].sort(compareTexts),
+    namespaceSelectors: readLabelSelectors(field.at('namespaceSelectors')),
+    serviceSelectors: readLabelSelectors(field.at('serviceSelectors')),
+  };
+  return field.absent ? undefined : allocation;
+}

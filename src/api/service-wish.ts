@@ -1,0 +1,137 @@
+import { type Address, type Family, parseAddress } from '../ip/address.ts';
+import type { ApiProblem } from './field.ts';
+import { compareTexts } from './label-selector.ts';
+import { type Annotations, readAnnotation, serviceAnnotations } from './service-annotations.ts';
+
+/** The parts of a Service that say what address it should get. */
+export type ServiceShape = {
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly annotations?: Annotations };
+  readonly spec?: {
+    readonly clusterIP?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly ipFamilyPolicy?: FamilyPolicy;
+    readonly loadBalancerIP?: string;
+    readonly externalTrafficPolicy?: 'Cluster' | 'Local';
+    readonly selector?: Readonly<Record<string, string>>;
+    readonly ports?: readonly { readonly protocol?: string; readonly port: number }[];
+  };
+};
+
+export type FamilyPolicy = 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
+
+/** What a Service asks of the allocator. */
+export type ServiceWish = {
+  /** Of its cluster addresses, the primary one first. */
+  readonly families: readonly Family[];
+  readonly familyPolicy: FamilyPolicy;
+  /** Requested by name, in the requested order; empty for any. */
+  readonly addresses: readonly Address[];
+  readonly pool: string | undefined;
+  /** Undefined without the annotation; an empty key is present but shares with nobody. */
+  readonly sharingKey: string | undefined;
+  /**
+   * Two Services with `externalTrafficPolicy: Local` may share an address only if they have the same pods behind them,
+   * that is the same selector; this is that selector. Empty for policy Cluster.
+   */
+  readonly backend: string;
+  readonly ports: readonly { readonly protocol: string; readonly port: number }[];
+};
+
+export type WishReason =
+  | 'no-cluster-ips'
+  | 'invalid-cluster-ips'
+  | 'not-enough-cluster-ips'
+  | 'requested-twice'
+  | 'invalid-load-balancer-ips'
+  | 'family-mismatch';
+
+export type WishProblem = ApiProblem & { readonly reason: WishReason };
+
+const annotationField = `metadata.annotations[${serviceAnnotations.loadBalancerIPs}]`;
+
+export function parseServiceWish(service: ServiceShape): ServiceWish | WishProblem {
+  const { metadata, spec = {} } = service;
+  const annotations = metadata.annotations ?? {};
+  const families = readFamilies(service);
+  if ('reason' in families) return families;
+  const addresses = readRequestedAddresses(service, annotations);
+  if ('reason' in addresses) return addresses;
+  const familyPolicy = spec.ipFamilyPolicy ?? 'SingleStack';
+  if (familyPolicy === 'RequireDualStack' && families.length < 2) {
+    const message = 'has one cluster address but requires two families: give the cluster both, or relax ipFamilyPolicy';
+    return problem(service, 'not-enough-cluster-ips', 'spec.clusterIPs', spec.clusterIPs, message);
+  }
+  if (addresses.length > 0 && !sameFamilies(addresses, families)) {
+    const { field, value } = requestOf(service, annotations);
+    const message = `must be one address of each family of the Service, which has IPv${families.join(' and IPv')}`;
+    return problem(service, 'family-mismatch', field, value, message);
+  }
+  return {
+    families,
+    familyPolicy,
+    addresses,
+    pool: readAnnotation(annotations, serviceAnnotations.addressPool) || undefined,
+    sharingKey: readAnnotation(annotations, serviceAnnotations.allowSharedIP),
+    backend: spec.externalTrafficPolicy === 'Local' ? selectorText(spec.selector ?? {}) : '',
+    ports: (spec.ports ?? []).map(({ protocol = 'TCP', port }) => ({ protocol, port })),
+  };
+}
+
+function readFamilies(service: ServiceShape): readonly Family[] | WishProblem {
+  const { clusterIP, clusterIPs = [] } = service.spec ?? {};
+  const texts = clusterIPs.length > 0 ? clusterIPs : clusterIP ? [clusterIP] : [];
+  if (texts.length === 0) {
+    const message = 'is empty: the Service has no cluster address yet';
+    return problem(service, 'no-cluster-ips', 'spec.clusterIPs', clusterIPs, message);
+  }
+  const families = oneEachFamily(texts)?.map((address) => address.family);
+  const message = 'must be one address, or one of each family';
+  return families ?? problem(service, 'invalid-cluster-ips', 'spec.clusterIPs', texts, message);
+}
+
+function readRequestedAddresses(service: ServiceShape, annotations: Annotations): readonly Address[] | WishProblem {
+  const { field, value } = requestOf(service, annotations);
+  if (value === undefined) return [];
+  if (field === annotationField && service.spec?.loadBalancerIP) {
+    const message = 'and spec.loadBalancerIP both request addresses: remove spec.loadBalancerIP';
+    return problem(service, 'requested-twice', field, value, message);
+  }
+  const texts = field === annotationField ? value.split(',').map((text) => text.trim()) : [value];
+  const message = 'must be one address, or one of each family separated by a comma, such as 192.0.2.10,2001:db8::10';
+  return oneEachFamily(texts) ?? problem(service, 'invalid-load-balancer-ips', field, value, message);
+}
+
+/** Where the Service requests addresses; an empty text requests none. */
+function requestOf(service: ServiceShape, annotations: Annotations): { field: string; value: string | undefined } {
+  const annotated = readAnnotation(annotations, serviceAnnotations.loadBalancerIPs);
+  if (annotated) return { field: annotationField, value: annotated };
+  return { field: 'spec.loadBalancerIP', value: service.spec?.loadBalancerIP || undefined };
+}
+
+/** One address, or two of different families; undefined for anything else. */
+function oneEachFamily(texts: readonly string[]): readonly Address[] | undefined {
+  if (texts.length > 2) return undefined;
+  const addresses = texts.flatMap((text) => parseAddress(text) ?? []);
+  const families = new Set(addresses.map((address) => address.family));
+  return addresses.length === texts.length && families.size === texts.length ? addresses : undefined;
+}
+
+function sameFamilies(addresses: readonly Address[], families: readonly Family[]): boolean {
+  return addresses.length === families.length && addresses.every((address) => families.includes(address.family));
+}
+
+function selectorText(selector: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
+  return pairs.sort(compareTexts).join(',');
+}
+
+function problem(
+  service: ServiceShape,
+  reason: WishReason,
+  field: string,
+  value: unknown,
+  message: string,
+): WishProblem {
+  const { namespace, name } = service.metadata;
+  return { object: `Service ${namespace ? `${namespace}/` : ''}${name}`, field, value, message, reason };
+}
