@@ -1,0 +1,71 @@
+import type { Pool } from '../config/config.ts';
+import type { Address, Family } from '../ip/address.ts';
+
+/** `namespace/name` of a Service. */
+export type ServiceKey = string;
+
+/** What a Service asks for, and what decides which pools may serve it. */
+export type Wish = {
+  readonly namespace: string;
+  readonly namespaceLabels: Labels;
+  readonly labels: Labels;
+  /** Of its cluster addresses, the primary one first. Two families with policy SingleStack count as required. */
+  readonly families: readonly Family[];
+  readonly familyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
+  /** Exactly these, in this order; empty for any. */
+  readonly addresses: readonly Address[];
+  readonly pool: string | undefined;
+  /** Services with the same key and the same backend may share an address. Empty or undefined shares with nobody. */
+  readonly sharingKey: string | undefined;
+  readonly backend: string;
+  readonly ports: readonly Port[];
+};
+
+export type Port = { readonly protocol: string; readonly port: number };
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Why a Service does not get, or may not keep, an address. */
+export type Refusal = { readonly refused: RefusalReason; readonly detail: string };
+
+export type RefusalReason =
+  /** The pool asked for does not exist. */
+  | 'no-such-pool'
+  /** The pool is reserved for other namespaces or Services. */
+  | 'pool-not-for-service'
+  /** No pool gives addresses to this Service without being asked for by name. */
+  | 'no-pool'
+  /** The address is in no pool, or the two addresses are not in one pool. */
+  | 'not-in-pool'
+  /** The address is in another pool than the one asked for. */
+  | 'other-pool'
+  /** The address ends in .0 or .255, and the pool keeps those back. */
+  | 'address-avoided'
+  /** The addresses are not the ones asked for. */
+  | 'not-requested'
+  /** The addresses do not fit the families of the Service. */
+  | 'family-mismatch'
+  /** Another Service has the address and does not share it with this one. */
+  | 'in-use'
+  /** A Service that shares the address has the same port. */
+  | 'port-conflict'
+  /** The pools have no address left that this Service may have. */
+  | 'exhausted';
+
+export function refusal(refused: RefusalReason, detail: string): Refusal {
+  return { refused, detail };
+}
+
+/** Whether the pool's restrictions let the Service in, also when it asks for the pool or an address by name. */
+export function admits(pool: Pool, wish: Wish): boolean {
+  const allocation = pool.serviceAllocation;
+  if (!allocation) return true;
+  const { namespaces, namespaceSelectors, serviceSelectors } = allocation;
+  const anyNamespace = namespaces.length + namespaceSelectors.length === 0;
+  const namespaceFits =
+    anyNamespace ||
+    namespaces.includes(wish.namespace) ||
+    namespaceSelectors.some((selector) => selector.matches(wish.namespaceLabels));
+  const anyService = serviceSelectors.length === 0;
+  return namespaceFits && (anyService || serviceSelectors.some((selector) => selector.matches(wish.labels)));
+}
