@@ -1,0 +1,138 @@
+import { type Address, formatAddress } from '../ip/address.ts';
+import { type Advertisement, advertisementsFor, coversNode, type Labels, preferenceWeight } from './advertisement.ts';
+import type { ServingEndpoints } from './endpoints.ts';
+import type { WithdrawReason } from './withdraw-reason.ts';
+
+/**
+ * MetalLB's election: every node computes the owner by itself, from the same facts, and so arrives at the same one
+ * without a message. A node that leaves moves only what it owned; a node that comes back takes back what it owned.
+ */
+export function elect(service: ElectionService, cluster: ElectionCluster, hash: Hash): Election {
+  if (!service.endpoints.any) return withdrawn('notOwner');
+  const advertisements = advertisementsFor(service.labels, service.advertisements);
+  if (service.sharesAddress && advertisements.some((one) => one.serviceSelectors.length > 0)) {
+    return withdrawn('sharedIPWithServiceSelector');
+  }
+  const excluded: ExcludedNode[] = [];
+  const eligible: ElectionNode[] = [];
+  for (const node of cluster.nodes) {
+    const why = exclusion(node, service, cluster, advertisements);
+    if (why === undefined) eligible.push(node);
+    else excluded.push({ node: node.name, why });
+  }
+  excluded.sort((a, b) => (a.node < b.node ? -1 : 1));
+  const candidates = rank(eligible, service.address, advertisements, hash);
+  const owner = candidates[0]?.node;
+  if (owner !== undefined) return { owner, reason: 'elected', candidates, excluded };
+  const covered = excluded.some(({ why }) => why !== 'noMatchingAdvertisement');
+  return withdrawn(covered ? 'notOwner' : 'noMatchingAdvertisement', excluded);
+}
+
+/** What MetalLB's speaker on the node would give as its reason. */
+export function reasonOn(node: string, election: Election): ElectionReason {
+  if (election.owner === undefined || election.owner === node) return election.reason;
+  const why = election.excluded.find((one) => one.node === node)?.why;
+  return why === 'noMatchingAdvertisement' ? why : 'notOwner';
+}
+
+/** SHA-256. A parameter, because the core imports nothing. */
+export type Hash = (text: string) => Uint8Array;
+
+export type ElectionService = {
+  /** The first address in the Service's status. Its owner announces all of them. */
+  readonly address: Address;
+  readonly labels: Labels;
+  readonly trafficPolicy: 'Cluster' | 'Local';
+  /** Whether the Service has the annotation to share its address, with whatever value. */
+  readonly sharesAddress: boolean;
+  readonly endpoints: ServingEndpoints;
+  /** Of the pool that the address is from. */
+  readonly advertisements: readonly Advertisement[];
+};
+
+export type ElectionCluster = {
+  readonly nodes: Iterable<ElectionNode>;
+  /** Nodes whose speaker is alive, or only suspected to be dead. Without a member list: all nodes. */
+  readonly members: ReadonlySet<string>;
+  /** Whether nodes labelled `node.kubernetes.io/exclude-from-external-load-balancers` announce all the same. */
+  readonly ignoreExcludeLabel: boolean;
+};
+
+export type ElectionNode = {
+  readonly name: string;
+  readonly labels: Labels;
+  /** Whether the Node has the condition NetworkUnavailable=True. */
+  readonly networkUnavailable: boolean;
+};
+
+export type Election = {
+  /** The node that announces; undefined when none does. */
+  readonly owner: string | undefined;
+  readonly reason: ElectionReason;
+  /** Best first: if the owner fails, the next one takes over. */
+  readonly candidates: readonly Candidate[];
+  /** By node name. Empty when the Service is withdrawn before nodes are looked at. */
+  readonly excluded: readonly ExcludedNode[];
+};
+
+export type ElectionReason =
+  | 'elected'
+  | Extract<WithdrawReason, 'notOwner' | 'noMatchingAdvertisement' | 'sharedIPWithServiceSelector'>;
+
+export type Candidate = { readonly node: string; readonly weight: number };
+
+export type ExcludedNode = { readonly node: string; readonly why: Exclusion };
+
+export type Exclusion =
+  | 'noMatchingAdvertisement'
+  /** No living speaker on the node. */
+  | 'noSpeaker'
+  | 'nodeNetworkUnavailable'
+  | 'nodeLabeledExcludeBalancers'
+  /** `externalTrafficPolicy: Local`, and no endpoint serves on the node. */
+  | 'noLocalEndpoints';
+
+const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
+
+function exclusion(
+  node: ElectionNode,
+  service: ElectionService,
+  cluster: ElectionCluster,
+  advertisements: readonly Advertisement[],
+): Exclusion | undefined {
+  if (!advertisements.some((one) => coversNode(one, node.labels))) return 'noMatchingAdvertisement';
+  if (!cluster.members.has(node.name)) return 'noSpeaker';
+  if (node.networkUnavailable) return 'nodeNetworkUnavailable';
+  if (!cluster.ignoreExcludeLabel && Object.hasOwn(node.labels, excludeLabel)) return 'nodeLabeledExcludeBalancers';
+  if (service.trafficPolicy === 'Local' && !service.endpoints.nodes.has(node.name)) return 'noLocalEndpoints';
+  return undefined;
+}
+
+/** By weight descending, then by the hash of `node#address` ascending. */
+function rank(
+  nodes: readonly ElectionNode[],
+  address: Address,
+  advertisements: readonly Advertisement[],
+  hash: Hash,
+): readonly Candidate[] {
+  const text = formatAddress(address);
+  const ranked = nodes.map((node) => ({
+    node: node.name,
+    weight: preferenceWeight(advertisements, node.labels),
+    digest: hash(`${node.name}#${text}`),
+  }));
+  ranked.sort((a, b) => b.weight - a.weight || compareBytes(a.digest, b.digest));
+  return ranked.map(({ node, weight }) => ({ node, weight }));
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function withdrawn(reason: Exclude<ElectionReason, 'elected'>, excluded: readonly ExcludedNode[] = []): Election {
+  return { owner: undefined, reason, candidates: [], excluded };
+}
