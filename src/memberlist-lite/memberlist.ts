@@ -1,0 +1,328 @@
+import { type Clock, sleep, type Timer } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type Random, shuffled } from '../runtime/random.ts';
+import { Awareness } from './awareness.ts';
+import type { Config } from './config.ts';
+import { type Counters, newCounters } from './counters.ts';
+import { Dispatch } from './dispatch.ts';
+import { Framing } from './framing.ts';
+import { Keyring } from './keyring.ts';
+import { type Change, type Claim, type Effect, type Entry, isMember, MemberTable, type Self } from './member-table.ts';
+import type { NodeState } from './messages.ts';
+import { PacketSender } from './packet-sender.ts';
+import { PingWire } from './ping-wire.ts';
+import { type ProbeResult, Prober } from './prober.ts';
+import { pushPullScale } from './push-pull.ts';
+import { Relays } from './relays.ts';
+import { selfOf } from './self.ts';
+import { StallGuard } from './stall-guard.ts';
+import { StreamExchange } from './stream-exchange.ts';
+import { type JoinFailure, type JoinResult, TableExchange } from './table-exchange.ts';
+import type { Endpoint, Transport } from './transport.ts';
+
+export type Member = Readonly<Entry>;
+export type MemberEvent = { readonly type: Change; readonly member: Member };
+
+export type { JoinFailure, JoinResult };
+
+/** The farewell goes out twice, for the case that a packet is lost. */
+const farewellPause = 50;
+/** Distinct warnings within one push/pull interval. */
+const maxWarned = 100;
+
+/**
+ * One member of a ring, wire-compatible with HashiCorp's memberlist. It owns the timers and moves messages between the
+ * transport and the parts that decide: MemberTable, Prober, Relays.
+ */
+export class Memberlist {
+  readonly counters: Counters;
+  /** For changing keys while the ring runs; undefined for a ring without encryption. */
+  readonly keyring: Keyring | undefined;
+  readonly #counts = newCounters();
+  readonly #config: Config;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Logger;
+  readonly #self: Self;
+  readonly #table: MemberTable;
+  readonly #sender: PacketSender;
+  readonly #awareness: Awareness;
+  readonly #prober: Prober;
+  readonly #relays: Relays;
+  readonly #streams: StreamExchange;
+  readonly #tables: TableExchange;
+  readonly #dispatch: Dispatch;
+  readonly #listeners = new Set<(event: MemberEvent) => void>();
+  readonly #timers = new Map<'gossip' | 'probe' | 'push-pull' | 'suspicion', Timer>();
+  /** What was warned about lately. */
+  readonly #warned = new Set<string>();
+  #leaving: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * `name` is unique in the ring; `advertise` is where the others reach us. With `keys` all traffic is encrypted, under
+   * the first of them. Throws ConfigError when one of these cannot work. Nothing is sent before `start`.
+   */
+  constructor(options: {
+    readonly name: string;
+    readonly advertise: Endpoint;
+    readonly transport: Transport;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly log: Logger;
+    readonly config: Config;
+    readonly keys?: readonly Uint8Array[];
+  }) {
+    const { config, random, transport } = options;
+    this.counters = this.#counts;
+    this.keyring = options.keys && new Keyring(options.keys);
+    this.#config = config;
+    this.#transport = transport;
+    this.#random = random;
+    this.#log = options.log;
+    this.#clock = new StallGuard(options.clock, config.stallTolerance, (duration) => this.#stalled(duration));
+    this.#self = selfOf(options.name, options.advertise, config);
+    const framing = new Framing({ ...config, keyring: this.keyring, random });
+    this.#table = new MemberTable(this.#self, this.#clock.now(), config);
+    this.#awareness = new Awareness(config.awarenessMaxMultiplier);
+    this.#sender = new PacketSender({
+      self: this.#self.name,
+      table: this.#table,
+      framing,
+      transport,
+      random,
+      counts: this.#counts,
+      settings: config,
+    });
+    this.#streams = new StreamExchange({
+      transport,
+      framing,
+      clock: this.#clock,
+      timeout: config.tcpTimeout,
+      answer: (request) => this.#dispatch.request(request),
+      drop: (reason) => {
+        this.#counts.dropped[reason]++;
+      },
+    });
+    this.#tables = new TableExchange(this.#table, this.#streams, (states) => this.#merge(states));
+    const wire = new PingWire(this.#self, this.#sender, this.#streams);
+    this.#relays = new Relays(this.#clock, config.probeTimeout, wire);
+    this.#prober = new Prober({
+      self: this.#self.name,
+      table: this.#table,
+      awareness: this.#awareness,
+      settings: config,
+      wire,
+      clock: this.#clock,
+      random,
+      done: (target, result) => this.#probed(target, result),
+    });
+    this.#dispatch = new Dispatch({
+      self: this.#self,
+      framing,
+      wire,
+      prober: this.#prober,
+      relays: this.#relays,
+      tables: this.#tables,
+      counts: this.#counts,
+      claimed: (claim, from) => this.#claimed(claim, from),
+    });
+  }
+
+  /** Starts listening, probing and gossiping. Rejects when the transport cannot listen. */
+  async start(): Promise<void> {
+    await this.#transport.listen({
+      packet: (packet, from) => this.#dispatch.packet(packet, from),
+      // Serving never rejects.
+      stream: (stream) => void this.#streams.serve(stream),
+    });
+    if (this.#closing !== undefined) return;
+    this.#sender.broadcast(this.#self.name, this.#table.ownAlive());
+    this.#emit('join', this.#table.get(this.#self.name) as Entry);
+    this.#every('gossip', this.#config.gossipInterval, () => this.#sender.gossip(this.#clock.now()));
+    this.#every('probe', this.#config.probeInterval, () => {
+      this.#confrontSuspects();
+      this.#prober.tick();
+    });
+    this.#armPushPull(this.#random.float());
+  }
+
+  /**
+   * Exchanges tables with each of these peers (`host:port`), a few at a time. One that works joins both rings into
+   * one. Never rejects.
+   */
+  join(peers: readonly string[]): Promise<JoinResult> {
+    return this.#tables.join(peers);
+  }
+
+  /** Who is in the ring, ourselves included: alive or merely suspected. This is what MetalLB counts. */
+  members(): Member[] {
+    return [...this.#table.entries()].filter(isMember);
+  }
+
+  /** Calls `listener` after every change of `members()`; returns the way to stop that. */
+  onChange(listener: (event: MemberEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells all members that we go, twice, and stops accusing anyone. Idempotent; there is no way back. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#sayFarewell();
+    return this.#leaving;
+  }
+
+  /** Stops at once, without a farewell: the others will find out. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  async #sayFarewell(): Promise<void> {
+    this.#prober.stop();
+    const alone = this.members().length <= 1;
+    const effects = this.#table.leave(this.#clock.now());
+    this.#apply(effects);
+    this.#announce(effects);
+    if (alone || this.#closing !== undefined) return;
+    await sleep(this.#clock, farewellPause);
+    if (this.#closing === undefined) this.#announce(effects);
+  }
+
+  #shutDown(): Promise<void> {
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+    this.#prober.stop();
+    this.#relays.stop();
+    this.#listeners.clear();
+    return this.#transport.close();
+  }
+
+  /**
+   * Whoever passes on an accusation of us gets our objection directly too, even one made long ago: gossip may have
+   * missed exactly the member that is waiting for it.
+   */
+  #claimed(claim: Claim, from: Endpoint): void {
+    this.#apply(this.#table.hear(claim, this.#clock.now()));
+    const accused = claim.type !== 'alive' && claim.node === this.#self.name;
+    if (accused && !this.#table.leaving) this.#sender.sendAlone(from, [this.#table.ownAlive()]);
+  }
+
+  #merge(states: readonly NodeState[]): void {
+    if (this.#closing === undefined) this.#apply(this.#table.merge(states, this.#clock.now()));
+  }
+
+  /** Does what the table asks for, and wakes up in time for the next suspicion that runs out. */
+  #apply(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'broadcast':
+          this.#sender.broadcast(effect.about, effect.message);
+          break;
+        case 'added':
+          this.#prober.add(effect.name);
+          break;
+        case 'changed':
+          this.#emit(effect.change, effect.member);
+          break;
+        case 'refuted':
+          this.#counts.refutations++;
+          this.#awareness.change(1);
+          break;
+        case 'refused':
+          this.#counts.dropped[effect.reason]++;
+          this.#warnOnce('member refused', effect.name, effect.reason);
+          break;
+        default:
+          effect satisfies never;
+      }
+    }
+    this.#armSuspicion();
+  }
+
+  /** Sends the claims among these effects to everyone, at once. */
+  #announce(effects: readonly Effect[]): void {
+    for (const effect of effects) if (effect.type === 'broadcast') this.#sender.sendToAll(effect.message);
+  }
+
+  #armSuspicion(): void {
+    this.#timers.get('suspicion')?.cancel();
+    this.#timers.delete('suspicion');
+    const deadline = this.#table.nextDeadline();
+    if (deadline === undefined || this.#closing !== undefined) return;
+    const expire = () => {
+      const effects = this.#table.expire(this.#clock.now());
+      this.#apply(effects);
+      if (this.#config.announceVerdicts) this.#announce(effects);
+    };
+    this.#timers.set('suspicion', this.#clock.after(Math.max(0, deadline - this.#clock.now()), expire));
+  }
+
+  /** `phase` spreads the members of a ring that started together: the first wait is this share of the interval. */
+  #armPushPull(phase: number): void {
+    const interval = this.#config.pushPullInterval * pushPullScale(this.#table.size);
+    const exchange = async () => {
+      this.#warned.clear();
+      const alive = this.members().filter(({ name, state }) => name !== this.#self.name && state === 'alive');
+      const [peer] = shuffled(alive, this.#random);
+      const failure = peer && !this.#table.leaving ? await this.#tables.begin(peer, false) : undefined;
+      if (failure !== undefined) this.#log.debug('push/pull failed', { peer: peer?.name, ...failure });
+    };
+    const tick = () => {
+      this.#armPushPull(1);
+      void exchange(); // Never rejects.
+    };
+    if (this.#closing === undefined) this.#timers.set('push-pull', this.#clock.after(interval * phase, tick));
+  }
+
+  /** Repeats `run`, first after a random part of the period, so that members do not beat in step. */
+  #every(name: 'gossip' | 'probe', period: number, run: () => void): void {
+    const begin = () => this.#timers.set(name, this.#clock.every(period, run));
+    this.#timers.set(name, this.#clock.after(this.#random.float() * period, begin));
+  }
+
+  /**
+   * Tells suspects to their face, so that those who are back can object. Upstream leaves it to gossip, which may have
+   * ended by then, and to the next probe, which may come too late: it loses members over a flapping link.
+   */
+  #confrontSuspects(): void {
+    for (const { name: node, incarnation, state, ...suspect } of this.#table.entries()) {
+      if (state !== 'suspect') continue;
+      this.#sender.sendAlone(suspect, [{ type: 'suspect', node, incarnation, from: this.#self.name }]);
+    }
+  }
+
+  #stalled(duration: number): void {
+    this.#counts.stalls++;
+    this.#prober.void();
+    this.#table.excuse(duration);
+    this.#log.warn('timers were late, running probes are void', { milliseconds: Math.round(duration) });
+  }
+
+  #probed(target: Entry, result: ProbeResult): void {
+    this.#counts.probes++;
+    if (result === 'stream-only') this.#warnOnce('packets get lost', target.name, 'streams get through');
+    if (result !== 'missed') return;
+    this.#counts.probesMissed++;
+    this.#apply(this.#table.accuse(target, this.#clock.now()));
+  }
+
+  /** Once per push/pull interval: peers repeat what they say many times. */
+  #warnOnce(event: string, member: string, reason: string): void {
+    const warning = `${event} ${reason} ${member}`;
+    if (this.#warned.has(warning) || this.#warned.size >= maxWarned) return;
+    this.#warned.add(warning);
+    this.#log.warn(event, { member, reason });
+  }
+
+  #emit(type: Change, member: Entry): void {
+    this.#log.info('member changed', {
+      change: type,
+      member: member.name,
+      address: member.address,
+      state: member.state,
+    });
+    for (const listener of this.#listeners) listener({ type, member });
+  }
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { type Config, fast } from '../../src/memberlist-lite/config.ts';
+import { type MemberEvent, Memberlist } from '../../src/memberlist-lite/memberlist.ts';
+import { memberStates } from '../../src/memberlist-lite/messages.ts';
+import { NodeTransport } from '../../src/memberlist-lite/node-transport.ts';
+import { encodePushPull } from '../../src/memberlist-lite/push-pull.ts';
+import { isFailure, StreamExchange } from '../../src/memberlist-lite/stream-exchange.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { systemRandom } from '../../src/runtime/random.ts';
+import { framing } from '../memberlist-lite/vectors.ts';
+import { eventually, suite } from '../support/suite.ts';
+
+/** A real peer: Serf is built on HashiCorp's memberlist. Debian: `apt-get install serf`. */
+const serf = '/usr/bin/serf';
+const port = 17956;
+const test = suite('interop/memberlist-serf');
+const run = promisify(execFile);
+
+const key = new Uint8Array(32).fill(7);
+/** Serf refuses members whose delegate versions are not its own. */
+const config: Config = { ...fast, delegateVersions: [2, 5, 4] };
+
+if (existsSync(serf)) {
+  for (const [index, [how, keys]] of (
+    [
+      ['in plain text', undefined],
+      ['encrypted', [key]],
+    ] as const
+  ).entries()) {
+    test(`we join Serf, ${how}, and see it die`, async () => {
+      await withPair(index * 10 + 1, keys, async ({ ours, events, theirs }) => {
+        assert.deepEqual(await ours.join([`${theirs.address}:${port}`]), { joined: 1, failed: [] });
+        await eventually('we see Serf', () => sees(ours, 'serf'));
+        await eventually('Serf sees us', async () => (await theirs.statusOf('ours')) === 'alive');
+        await stable(ours);
+        theirs.kill();
+        await eventually('we miss Serf', () => !sees(ours, 'serf'));
+        assert.equal(events.at(-1)?.member.state, 'dead');
+      });
+    });
+
+    test(`Serf joins us, ${how}, and leaves`, async () => {
+      await withPair(index * 10 + 2, keys, async ({ ours, address, events, theirs }) => {
+        await theirs.call('join', `${address}:${port}`);
+        await eventually('we see Serf', () => sees(ours, 'serf'));
+        await eventually('Serf sees us', async () => (await theirs.statusOf('ours')) === 'alive');
+        await stable(ours);
+        await theirs.call('leave');
+        await eventually('Serf has left', () => !sees(ours, 'serf'));
+        assert.equal(events.at(-1)?.member.name, 'serf');
+      });
+    });
+
+    test(`Serf sees us leave, ${how}, at once`, async () => {
+      await withPair(index * 10 + 3, keys, async ({ ours, theirs }) => {
+        await ours.join([`${theirs.address}:${port}`]);
+        await eventually('Serf sees us', async () => (await theirs.statusOf('ours')) === 'alive');
+        await ours.leave();
+        // Sooner than any suspicion of Serf could run out. Serf itself says "failed" of us: it calls "left" only whoever
+        // announced it in Serf's own messages, above memberlist. Its memberlist knows better.
+        await eventually('Serf misses us', async () => (await theirs.statusOf('ours')) !== 'alive', 1500);
+        assert.equal(await stateAt(theirs.address, 'ours', keys), 'left');
+      });
+    });
+  }
+} else {
+  test.skip('a ring with Serf', `${serf} is not installed`);
+}
+
+type Serf = {
+  readonly address: string;
+  call(...args: string[]): Promise<string>;
+  statusOf(name: string): Promise<string | undefined>;
+  kill(): void;
+};
+
+type Pair = {
+  readonly ours: Memberlist;
+  readonly address: string;
+  readonly events: readonly MemberEvent[];
+  readonly theirs: Serf;
+};
+
+/** One of us and one Serf agent on loopback addresses of their own; both are gone afterwards. */
+async function withPair(net: number, keys: readonly Uint8Array[] | undefined, body: (pair: Pair) => Promise<void>) {
+  const address = `127.72.${net}.1`;
+  const ours = new Memberlist({
+    name: 'ours',
+    advertise: { address, port },
+    transport: new NodeTransport({ address, port }),
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLogger,
+    config,
+    ...(keys && { keys }),
+  });
+  const events: MemberEvent[] = [];
+  ours.onChange((event) => events.push(event));
+  let process: ChildProcess | undefined;
+  try {
+    await ours.start();
+    const agent = await startSerf(`127.72.${net}.2`, keys?.[0]);
+    process = agent.process;
+    await body({ ours, address, events, theirs: agent.serf });
+    assert.deepEqual(
+      Object.entries(ours.counters.dropped).filter(([, count]) => count > 0),
+      [],
+    );
+  } finally {
+    process?.kill('SIGKILL');
+    await ours.close();
+  }
+}
+
+async function startSerf(
+  address: string,
+  encryption: Uint8Array | undefined,
+): Promise<{ serf: Serf; process: ChildProcess }> {
+  const rpc = `-rpc-addr=${address}:17373`;
+  const args = ['agent', '-node=serf', `-bind=${address}:${port}`, rpc, '-log-level=warn'];
+  if (encryption !== undefined) args.push(`-encrypt=${Buffer.from(encryption).toString('base64')}`);
+  const process = spawn(serf, args, { stdio: 'ignore' });
+  const call = async (command: string, ...rest: string[]) => (await run(serf, [command, rpc, ...rest])).stdout;
+  const statusOf = async (name: string) => {
+    const { members } = JSON.parse(await call('members', '-format=json')) as {
+      members: { name: string; status: string }[];
+    };
+    return members.find((member) => member.name === name)?.status;
+  };
+  await eventually('Serf runs', async () => (await statusOf('serf')) === 'alive');
+  return { serf: { address, call, statusOf, kill: () => process.kill('SIGKILL') }, process };
+}
+
+/** What a member's table says of another, asked by a push/pull that names nobody and does not join. */
+async function stateAt(address: string, name: string, keys: readonly Uint8Array[] | undefined) {
+  const exchange = new StreamExchange({
+    transport: new NodeTransport({ address: '127.0.0.1', port }),
+    framing: framing(keys?.[0] ? { key: keys[0] } : {}),
+    clock: systemClock,
+    timeout: 5000,
+    answer: () => undefined,
+    drop() {},
+  });
+  const reply = await exchange.request({ address, port }, encodePushPull([], false));
+  assert.ok(!isFailure(reply) && reply.type === 'pushPull', JSON.stringify(reply));
+  return memberStates[reply.states.find((state) => state.name === name)?.state ?? -1];
+}
+
+function sees(ours: Memberlist, name: string): boolean {
+  return ours.members().some((member) => member.name === name);
+}
+
+/** Both probe each other for a while and are content. */
+async function stable(ours: Memberlist): Promise<void> {
+  const before = ours.counters.probes;
+  await eventually('ten probes', () => ours.counters.probes >= before + 10);
+  assert.equal(ours.counters.probesMissed, 0);
+  assert.equal(ours.counters.refutations, 0);
+  assert.ok(sees(ours, 'serf'));
+}
