@@ -1,0 +1,138 @@
+import { endpointText, parseEndpoint } from '../memberlist-lite/address-text.ts';
+import type { JoinResult, Memberlist } from '../memberlist-lite/memberlist.ts';
+import type { Clock, Timer } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Random } from '../runtime/random.ts';
+
+/** Between two looks at whether all peers are in the ring, in milliseconds; the same as MetalLB's. */
+const settledInterval = 60_000;
+/** The same while some are not: at least, and at most this much more. */
+const missingInterval = 2000;
+const missingJitter = 3000;
+/** How long the first attempt to join may keep the start waiting, in milliseconds. */
+const longestFirstAttempt = 3000;
+
+/**
+ * Which speakers are alive. Joins the ring and keeps joining it, for whom the ring has lost does not come back by
+ * itself: after a long partition each side has forgotten the other.
+ */
+export class Liveness {
+  readonly #ring: Memberlist;
+  readonly #peers: () => readonly string[];
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Logger;
+  readonly #listeners = new Set<(alive: ReadonlySet<string>) => void>();
+  #alive: ReadonlySet<string> = new Set();
+  #timer: Timer | undefined;
+  #joining = false;
+  #unreached = '';
+  #stopping: Promise<void> | undefined;
+
+  /**
+   * `ring` has not been started; it belongs to this object from here on. `peers` tells where the other speakers should
+   * be, as `host:port`; our own place may be among them. It is asked anew before every attempt.
+   */
+  constructor(options: {
+    readonly ring: Memberlist;
+    readonly peers: () => readonly string[];
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly log: Logger;
+  }) {
+    this.#ring = options.ring;
+    this.#peers = options.peers;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#log = options.log;
+  }
+
+  /**
+   * Starts the ring and joins it. Resolves when another member is known, or when everyone was asked in vain, and in any
+   * case after three seconds: before, `alive()` would make us look alone. Rejects when the port cannot be had.
+   */
+  async start(): Promise<void> {
+    const inCompany = Promise.withResolvers<void>();
+    this.#ring.onChange(({ type }) => {
+      this.#refresh();
+      if (this.#alive.size > 1) inCompany.resolve();
+      if (type === 'leave') this.#schedule();
+    });
+    await this.#ring.start();
+    this.#refresh();
+    const limit = this.#clock.after(longestFirstAttempt, inCompany.resolve);
+    await Promise.race([inCompany.promise, this.#attempt()]);
+    limit.cancel();
+  }
+
+  /** The names of the speakers that are alive, our own included once started. A new set after every change. */
+  alive(): ReadonlySet<string> {
+    return this.#alive;
+  }
+
+  /** Calls `listener` after every change of `alive()`; returns the way to stop that. */
+  onChange(listener: (alive: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Looks for missing peers now. To be called when the list of peers has changed. */
+  rejoin(): void {
+    void this.#attempt(); // Joining never rejects.
+  }
+
+  /** Leaves the ring, so that the others take over at once, and closes it. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#shutDown();
+    return this.#stopping;
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#timer?.cancel();
+    this.#listeners.clear();
+    await this.#ring.leave();
+    await this.#ring.close();
+  }
+
+  #refresh(): void {
+    const names = new Set(this.#ring.members().map((member) => member.name));
+    // An update of a member's data is no change here.
+    if (names.size === this.#alive.size && [...names].every((name) => this.#alive.has(name))) return;
+    this.#alive = names;
+    for (const listener of this.#listeners) listener(names);
+  }
+
+  async #attempt(): Promise<void> {
+    if (this.#joining || this.#stopping !== undefined) return;
+    this.#joining = true;
+    const missing = this.#missing();
+    if (missing.length > 0) this.#report(await this.#ring.join(missing));
+    this.#joining = false;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#joining || this.#stopping !== undefined) return;
+    this.#timer?.cancel();
+    const settled = this.#alive.size > 1 && this.#missing().length === 0;
+    const delay = settled ? settledInterval : missingInterval + this.#random.float() * missingJitter;
+    this.#timer = this.#clock.after(delay, () => this.rejoin());
+  }
+
+  /** Peers at whose place the ring has no member. */
+  #missing(): readonly string[] {
+    const present = new Set(this.#ring.members().map(endpointText));
+    return this.#peers().filter((peer) => {
+      const endpoint = parseEndpoint(peer);
+      return endpoint === undefined || !present.has(endpointText(endpoint));
+    });
+  }
+
+  /** One line for each change in who cannot be reached. */
+  #report({ joined, failed }: JoinResult): void {
+    const unreached = failed.map(({ peer, error }) => `${peer} ${error}`).join(', ');
+    if (joined > 0) this.#log.info('joined', { peers: joined });
+    if (unreached !== '' && unreached !== this.#unreached) this.#log.warn('cannot join', { failed });
+    this.#unreached = unreached;
+  }
+}
