@@ -10,8 +10,9 @@ const entry = join(root, 'dist', 'garpoon.mjs');
 /** Programs that run as processes of their own; the first is the product, the others belong to `garpoon lab`. */
 const programs = {
   garpoon: 'src/cli/main.ts',
-  'pod-server': 'src/lab/process/pod-server.ts',
-  'listen-child': 'src/lab/process/listen-child.ts',
+  'lab-pod-server': 'src/lab/process/pod-server.ts',
+  'lab-reachability-probe': 'src/lab/process/reachability-probe.ts',
+  'lab-namespace-listener': 'src/lab/process/namespace-listener.ts',
 };
 
 export async function bundle() {
@@ -34,11 +35,28 @@ export async function bundle() {
     target: 'node22',
     // CommonJS dependencies inside an ES module bundle still call require().
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+    plugins: [shakeClientLibrary],
+    // Optional accelerators of a WebSocket library that is not reached.
+    external: ['utf-8-validate', 'bufferutil'],
     logLevel: 'warning',
   });
   cpSync(join(root, 'deploy', 'crds'), join(root, 'dist', 'crds'), { recursive: true });
   return entry;
 }
+
+/** The library's modules have no side effects, but do not say so; without this all 758 model classes are bundled. */
+const shakeClientLibrary = {
+  name: 'shake-client-library',
+  setup(builder) {
+    builder.onResolve({ filter: /./ }, async ({ path, pluginData, ...rest }) => {
+      if (pluginData === 'resolved') return undefined;
+      const inLibrary = path.includes('@kubernetes/client-node') || rest.resolveDir.includes('@kubernetes/client-node');
+      if (!inLibrary) return undefined;
+      const resolved = await builder.resolve(path, { ...rest, pluginData: 'resolved' });
+      return resolved.path.includes('@kubernetes/client-node') ? { ...resolved, sideEffects: false } : resolved;
+    });
+  },
+};
 
 function newest(paths) {
   return Math.max(...paths.map((path) => newestOf(join(root, path))));
