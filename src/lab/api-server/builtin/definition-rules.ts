@@ -1,0 +1,128 @@
+import { type FieldError, invalid, required } from '../field-error.ts';
+import {
+  type ApiObject,
+  child,
+  clone,
+  equal,
+  fill,
+  type JsonObject,
+  objectAt,
+  objectsAt,
+  stringAt,
+  stringsAt,
+} from '../json.ts';
+import type { Rules } from '../kind.ts';
+import { type Schema, subschemas } from '../schema/schema.ts';
+import { compiled } from '../schema/validate.ts';
+import { unreadableColumns } from '../tables/custom-columns.ts';
+
+/** The resource under which CustomResourceDefinitions are stored. */
+export const definitionsResource = 'customresourcedefinitions.apiextensions.k8s.io';
+
+/**
+ * Defaults and validation of CustomResourceDefinitions. What the real server does and this one does not (CEL rules,
+ * conversion webhooks) is said through `warn` when a definition comes in that uses it.
+ */
+export function definitionRules(warn: (text: string) => void): Rules {
+  return {
+    complete(definition, before) {
+      completeNames(definition);
+      completeStatus(definition);
+      if (equal(before?.spec, definition.spec)) return;
+      for (const text of unsupported(definition)) warn(text);
+    },
+    validate,
+  };
+}
+
+export function versionSchema(version: JsonObject): Schema {
+  return objectAt(version, 'schema', 'openAPIV3Schema') as Schema;
+}
+
+function completeNames(definition: ApiObject): void {
+  const spec = child(definition, 'spec');
+  const names = child(spec, 'names');
+  const kind = stringAt(names, 'kind');
+  fill(names, 'singular', kind.toLowerCase());
+  fill(names, 'listKind', `${kind}List`);
+  fill(child(spec, 'conversion'), 'strategy', 'None');
+}
+
+function completeStatus(definition: ApiObject): void {
+  const status = child(definition, 'status');
+  const storage = objectsAt(definition, 'spec', 'versions').find((version) => version.storage === true);
+  const storedVersions = new Set([...stringsAt(status, 'storedVersions'), stringAt(storage, 'name')]);
+  status.acceptedNames = clone(objectAt(definition, 'spec', 'names'));
+  status.storedVersions = [...storedVersions];
+  const lastTransitionTime = definition.metadata.creationTimestamp ?? null;
+  const condition = (type: string, reason: string, message: string) => ({
+    type,
+    status: 'True',
+    lastTransitionTime,
+    reason,
+    message,
+  });
+  status.conditions = [
+    condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
+    condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
+  ];
+}
+
+function validate(definition: ApiObject): FieldError[] {
+  const spec = objectAt(definition, 'spec');
+  const [group, plural] = [stringAt(spec, 'group'), stringAt(spec, 'names', 'plural')];
+  const errors: FieldError[] = [];
+  if (group === '') errors.push(required('spec.group'));
+  if (plural === '') errors.push(required('spec.names.plural'));
+  if (stringAt(spec, 'names', 'kind') === '') errors.push(required('spec.names.kind'));
+  if (definition.metadata.name !== `${plural}.${group}`) {
+    errors.push(invalid('metadata.name', definition.metadata.name ?? '', 'must be spec.names.plural+"."+spec.group'));
+  }
+  const scope = stringAt(spec, 'scope');
+  if (scope !== 'Namespaced' && scope !== 'Cluster') errors.push(required('spec.scope'));
+  const versions = objectsAt(spec, 'versions');
+  const storages = versions.filter((version) => version.storage === true);
+  if (storages.length !== 1) {
+    errors.push(invalid('spec.versions', versions.length, 'must have exactly one version marked as storage version'));
+  }
+  return [...errors, ...versions.flatMap((version, i) => validateVersion(version, `spec.versions[${i}]`))];
+}
+
+function validateVersion(version: JsonObject, path: string): FieldError[] {
+  const schema = versionSchema(version);
+  if (schema.type !== 'object') {
+    return [required(`${path}.schema.openAPIV3Schema`, 'schemas are required')];
+  }
+  return everySchema(schema).flatMap(({ pattern }) => {
+    if (pattern === undefined) return [];
+    try {
+      compiled(pattern);
+      return [];
+    } catch {
+      return [invalid(`${path}.schema.openAPIV3Schema`, pattern, 'this server cannot read the pattern')];
+    }
+  });
+}
+
+function unsupported(definition: ApiObject): string[] {
+  const name = definition.metadata.name ?? '';
+  const versions = objectsAt(definition, 'spec', 'versions');
+  const texts: string[] = [];
+  const rules = versions.flatMap((version) => everySchema(versionSchema(version))).filter(hasRules);
+  if (rules.length > 0) texts.push(`${name}: x-kubernetes-validations are not evaluated by this server`);
+  if (stringAt(definition, 'spec', 'conversion', 'strategy') !== 'None') {
+    texts.push(`${name}: conversion webhooks are not called by this server; versions are served as they are stored`);
+  }
+  for (const path of versions.flatMap((version) => unreadableColumns(objectsAt(version, 'additionalPrinterColumns')))) {
+    texts.push(`${name}: this server cannot read the column path ${path}`);
+  }
+  return texts;
+}
+
+function hasRules(schema: Schema): boolean {
+  return schema['x-kubernetes-validations'] !== undefined;
+}
+
+function everySchema(schema: Schema): Schema[] {
+  return [schema, ...subschemas(schema).flatMap(everySchema)];
+}
