@@ -1,0 +1,398 @@
+// What JavaScript sees. The only file that includes napi.h, and everything in it runs on the JavaScript thread but
+// EventChannel::Post.
+//
+// open() makes a handle; the other functions take it as their first argument. Everything that comes from JavaScript
+// is read and checked completely before anything is done with it: reading may run JavaScript, which may close the
+// handle, and whatever is wrong must end in an exception, never in an abort.
+
+#include <napi.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "address_table.h"
+#include "interface_pattern.h"
+#include "responder.h"
+#include "stats.h"
+
+namespace garpoon {
+namespace {
+
+constexpr size_t kMaxQueuedEvents = 1024;
+constexpr size_t kMaxPatterns = 4096;  // in one list
+constexpr double kMaxRounds = 100;
+constexpr double kMinInterval = 10;  // milliseconds
+constexpr double kMaxInterval = 60'000;
+
+constexpr napi_type_tag kHandleTag = {0x6761'7270'6f6f'6e01, 0x9d0c'3c1f'52b4'e7a6};
+
+// Events from the packet thread to one JavaScript function, through a bounded queue. Does not keep the event loop
+// alive.
+class EventChannel {
+ public:
+  // False with an exception pending.
+  [[nodiscard]] bool Open(Napi::Env env, Napi::Function callback) {
+    const auto name = Napi::String::New(env, "garpoon responder");
+    const napi_status status = napi_create_threadsafe_function(env, callback, nullptr, name, kMaxQueuedEvents, 1,
+                                                               nullptr, nullptr, nullptr, Deliver, &function_);
+    if (status != napi_ok) {
+      Napi::Error::New(env, "create the event queue").ThrowAsJavaScriptException();
+      return false;
+    }
+    napi_unref_threadsafe_function(env, function_);
+    return true;
+  }
+
+  // Packet thread only.
+  bool Post(const Event& event) {
+    if (closed_) return false;
+    auto copy = std::make_unique<Event>(event);
+    const napi_status status = napi_call_threadsafe_function(function_, copy.get(), napi_tsfn_nonblocking);
+    if (status == napi_ok) copy.release();  // Deliver deletes it
+    // The environment is going away and has taken the function with it: it must not be touched again.
+    if (status == napi_closing) closed_ = true;
+    return status == napi_ok;
+  }
+
+  // Once, when the packet thread is gone.
+  void Release() {
+    if (!closed_) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+    closed_ = true;
+  }
+
+ private:
+  // `env` is null when the environment is going away: then only the event is to be freed.
+  static void Deliver(napi_env env, napi_value callback, void*, void* data) {
+    const std::unique_ptr<Event> event(static_cast<Event*>(data));
+    if (env == nullptr || callback == nullptr) return;
+    const Napi::HandleScope scope(env);
+    napi_value argument = ToJavaScript(env, *event);
+    napi_value receiver = nullptr;
+    napi_get_undefined(env, &receiver);
+    // The plain function: the wrapper's Call aborts when JavaScript throws what is no object.
+    if (napi_call_function(env, receiver, callback, 1, &argument, nullptr) != napi_pending_exception) return;
+    napi_value thrown = nullptr;
+    if (napi_get_and_clear_last_exception(env, &thrown) == napi_ok) napi_fatal_exception(env, thrown);
+  }
+
+  static Napi::Value ToJavaScript(Napi::Env env, const Event& event) {
+    auto result = Napi::Object::New(env);
+    if (event.index != 0) {
+      result["name"] = event.name;
+      result["index"] = event.index;
+    }
+    if (event.kind == Event::Kind::kInterface) {
+      result["type"] = "interface";
+      result["change"] = Name(event.change);
+    } else {
+      result["type"] = "error";
+      result["operation"] = event.failure.operation;
+      result["errno"] = event.failure.error;
+    }
+    return result;
+  }
+
+  napi_threadsafe_function function_ = nullptr;
+  bool closed_ = false;  // written by the packet thread, and by the JavaScript thread when that is gone
+};
+
+// What a handle stands for. Owned by the handle, which frees it when it is collected or its environment ends.
+struct Session {
+  Napi::Env env;
+  EventChannel events;
+  std::unique_ptr<Responder> responder;  // null when closed
+  std::vector<InterfaceSet> sets;        // of the last table
+
+  static void AtExit(void* self) { static_cast<Session*>(self)->Stop(); }
+
+  void Close() {
+    if (responder == nullptr) return;
+    napi_remove_env_cleanup_hook(env, AtExit, this);
+    Stop();
+  }
+
+  void Stop() {
+    if (responder == nullptr) return;
+    responder.reset();
+    events.Release();
+  }
+};
+
+void ThrowType(Napi::Env env, const std::string& message) {
+  if (!env.IsExceptionPending()) Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
+}
+
+void ThrowRange(Napi::Env env, const std::string& message) {
+  if (!env.IsExceptionPending()) Napi::RangeError::New(env, message).ThrowAsJavaScriptException();
+}
+
+// Null with an exception pending.
+Session* OpenSession(const Napi::CallbackInfo& info) {
+  bool tagged = false;
+  void* data = nullptr;
+  if (info[0].IsObject()) napi_check_object_type_tag(info.Env(), info[0], &kHandleTag, &tagged);
+  if (!tagged || napi_unwrap(info.Env(), info[0], &data) != napi_ok) {
+    ThrowType(info.Env(), "not a responder");
+    return nullptr;
+  }
+  auto* session = static_cast<Session*>(data);
+  if (session->responder == nullptr) {
+    ThrowType(info.Env(), "the responder is closed");
+    return nullptr;
+  }
+  return session;
+}
+
+// The readers below return nothing with an exception pending.
+
+std::optional<InterfaceSet> ReadPatterns(Napi::Env env, const Napi::Value& value, const char* what) {
+  if (!value.IsArray()) return ThrowType(env, std::string(what) + ": not an array"), std::nullopt;
+  const auto array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  if (length > kMaxPatterns) return ThrowRange(env, std::string(what) + ": too many"), std::nullopt;
+  InterfaceSet patterns;
+  for (uint32_t i = 0; i < length; i++) {
+    const Napi::Value element = array.Get(i);
+    if (env.IsExceptionPending()) return std::nullopt;
+    if (!element.IsString()) return ThrowType(env, std::string(what) + ": not a string"), std::nullopt;
+    std::string pattern = element.As<Napi::String>().Utf8Value();
+    if (!IsInterfacePattern(pattern)) {
+      return ThrowRange(env, std::string(what) + ": \"" + pattern + "\" cannot be an interface's name"), std::nullopt;
+    }
+    patterns.push_back(std::move(pattern));
+  }
+  return patterns;
+}
+
+std::optional<std::vector<InterfaceSet>> ReadSets(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsArray()) return ThrowType(env, "interface sets: not an array"), std::nullopt;
+  const auto array = value.As<Napi::Array>();
+  const uint32_t length = array.Length();
+  if (length > kMaxInterfaceSets) return ThrowRange(env, "interface sets: too many"), std::nullopt;
+  std::vector<InterfaceSet> sets;
+  for (uint32_t i = 0; i < length; i++) {
+    const Napi::Value element = array.Get(i);
+    if (env.IsExceptionPending()) return std::nullopt;
+    auto patterns = ReadPatterns(env, element, "interfaces");
+    if (!patterns) return std::nullopt;
+    sets.push_back(*std::move(patterns));
+  }
+  return sets;
+}
+
+std::optional<double> ReadNumber(Napi::Env env, const Napi::Value& value, double least, double most, const char* what) {
+  if (!value.IsNumber()) return ThrowType(env, std::string(what) + ": not a number"), std::nullopt;
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (number >= least && number <= most) return number;  // not so for NaN
+  return ThrowRange(env, std::string(what) + ": " + std::to_string(number) + " is out of range"), std::nullopt;
+}
+
+void ThrowFault(Napi::Env env, const PackedFault& fault) {
+  const std::string entry = "announcement " + std::to_string(fault.entry) + ": ";
+  const std::string address = Format(fault.announcement.address);
+  switch (fault.kind) {
+    case PackedFault::Kind::kNone:
+      return;
+    case PackedFault::Kind::kLength:
+      return ThrowRange(env, "announcements: the length is not a multiple of " + std::to_string(kPackedSize));
+    case PackedFault::Kind::kTooMany:
+      return ThrowRange(env, "announcements: more than " + std::to_string(kMaxAnnouncements));
+    case PackedFault::Kind::kFamily:
+      return ThrowRange(env, entry + "the family is neither 4 nor 6");
+    case PackedFault::Kind::kPadding:
+      return ThrowRange(env, entry + "a byte that must be zero is not");
+    case PackedFault::Kind::kAddress:
+      return ThrowRange(env, entry + address + " is not an address that a host can hold");
+    case PackedFault::Kind::kSet:
+      return ThrowRange(env, entry + "there is no interface set " + std::to_string(fault.announcement.set));
+    case PackedFault::Kind::kDuplicate:
+      return ThrowRange(env, entry + address + " comes twice");
+  }
+}
+
+std::optional<std::vector<Announcement>> ReadPacked(Napi::Env env, const Napi::Value& value, size_t set_count) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    return ThrowType(env, "announcements: not a Uint8Array"), std::nullopt;
+  }
+  const auto array = value.As<Napi::Uint8Array>();
+  std::vector<Announcement> announcements;
+  const PackedFault fault = ParsePacked({array.Data(), array.ByteLength()}, set_count, announcements);
+  if (fault.kind != PackedFault::Kind::kNone) return ThrowFault(env, fault), std::nullopt;
+  return announcements;
+}
+
+// The counters' memory lives as long as the array or the responder, whichever is longer.
+Napi::Value CounterArray(Napi::Env env, std::shared_ptr<Stats> stats) {
+  void* const words = stats->words();
+  auto* const share = new std::shared_ptr<Stats>(std::move(stats));
+  const auto release = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Stats>*>(hint); };
+  napi_value buffer = nullptr;
+  const size_t size = kCounterCount * sizeof(uint64_t);
+  if (napi_create_external_arraybuffer(env, words, size, release, share, &buffer) != napi_ok) {
+    delete share;
+    Napi::Error::New(env, "this Node.js has no external array buffers").ThrowAsJavaScriptException();
+    return {};
+  }
+  return Napi::BigUint64Array::New(env, kCounterCount, Napi::ArrayBuffer(env, buffer), 0);
+}
+
+// open(exclude: string[], rounds: number, interval: number /* ms */, onEvent: (event) => void): handle
+Napi::Value Open(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto exclude = ReadPatterns(env, info[0], "excluded interfaces");
+  if (!exclude) return {};
+  const auto rounds = ReadNumber(env, info[1], 1, kMaxRounds, "rounds");
+  if (!rounds) return {};
+  const auto interval = ReadNumber(env, info[2], kMinInterval, kMaxInterval, "interval");
+  if (!interval) return {};
+  if (!info[3].IsFunction()) return ThrowType(env, "onEvent: not a function"), Napi::Value();
+
+  auto stats = std::make_shared<Stats>();
+  auto handle = Napi::Object::New(env);
+  handle["counters"] = CounterArray(env, stats);
+  if (env.IsExceptionPending()) return {};
+  auto session = std::make_unique<Session>(Session{env, {}, nullptr, {}});
+  if (!session->events.Open(env, info[3].As<Napi::Function>())) return {};
+
+  ResponderOptions options{*exclude, {}};
+  options.schedule.rounds = static_cast<uint32_t>(*rounds);
+  options.schedule.interval = static_cast<Nanoseconds>(*interval * static_cast<double>(kMillisecond));
+  const auto sink = [events = &session->events](const Event& event) { return events->Post(event); };
+  Failure failure;
+  session->responder = Responder::Start(std::move(options), std::move(stats), sink, failure);
+  if (session->responder == nullptr) {
+    session->events.Release();
+    auto error = Napi::Error::New(env, failure.operation);
+    error.Set("errno", Napi::Number::New(env, failure.error));
+    error.ThrowAsJavaScriptException();
+    return {};
+  }
+  handle["realtime"] = session->responder->realtime();
+
+  const auto collect = [](napi_env, void* data, void*) {
+    const std::unique_ptr<Session> owned(static_cast<Session*>(data));
+    owned->Close();
+  };
+  if (napi_type_tag_object(env, handle, &kHandleTag) != napi_ok ||
+      napi_wrap(env, handle, session.get(), collect, nullptr, nullptr) != napi_ok) {
+    session->Stop();
+    return {};
+  }
+  // After the event queue's own hook, and so run before it.
+  napi_add_env_cleanup_hook(env, Session::AtExit, session.get());
+  session.release();
+  return handle;
+}
+
+// setAnnouncements(handle, packed: Uint8Array, interfaceSets: string[][]): void
+void SetAnnouncements(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto sets = ReadSets(env, info[2]);
+  if (!sets) return;
+  auto announcements = ReadPacked(env, info[1], sets->size());
+  if (!announcements) return;
+  Session* const session = OpenSession(info);
+  if (session == nullptr) return;
+  PackedFault fault;
+  auto table = AddressTable::Create(*std::move(announcements), *sets, fault);
+  if (table == nullptr) return ThrowFault(env, fault);
+  session->responder->SetTable(std::move(table));
+  session->sets = *std::move(sets);
+}
+
+// announce(handle, packed: Uint8Array): void, every entry of interface set 0
+void Announce(const Napi::CallbackInfo& info) {
+  const auto announcements = ReadPacked(info.Env(), info[1], 1);
+  if (!announcements) return;
+  Session* const session = OpenSession(info);
+  if (session == nullptr) return;
+  std::vector<IpAddress> addresses;
+  addresses.reserve(announcements->size());
+  for (const Announcement& announcement : *announcements) addresses.push_back(announcement.address);
+  session->responder->Announce(std::move(addresses));
+}
+
+// interfaces(handle): {index, name, mac, up, carrier, eligible, reason?}[]
+Napi::Value Interfaces(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  auto result = Napi::Array::New(env);
+  const auto links = session->responder->Links();
+  for (const auto& [link, ineligible] : *links) {
+    const auto& mac = link.mac.bytes;
+    char mac_text[18];
+    snprintf(mac_text, sizeof mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+             mac[5]);
+    auto entry = Napi::Object::New(env);
+    entry["index"] = link.index;
+    entry["name"] = link.name;
+    entry["mac"] = static_cast<const char*>(mac_text);
+    entry["up"] = link.up();
+    entry["carrier"] = link.carrier();
+    entry["eligible"] = ineligible == Ineligible::kNone;
+    if (ineligible != Ineligible::kNone) entry["reason"] = Name(ineligible);
+    result[result.Length()] = entry;
+    if (env.IsExceptionPending()) return {};
+  }
+  return result;
+}
+
+// unresolved(handle): string[], names and globs of the last table that no interface answers to
+Napi::Value Unresolved(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  const auto links = session->responder->Links();
+  const auto is_resolved = [&links](const std::string& pattern) {
+    return std::any_of(links->begin(), links->end(), [&](const LinkState& state) {
+      return MatchesAny({&pattern, 1}, state.link.name);
+    });
+  };
+  std::set<std::string> unresolved;
+  for (const InterfaceSet& set : session->sets) {
+    std::ranges::remove_copy_if(set, std::inserter(unresolved, unresolved.end()), is_resolved);
+  }
+  auto result = Napi::Array::New(env);
+  for (const std::string& pattern : unresolved) {
+    result[result.Length()] = Napi::String::New(env, pattern);
+    if (env.IsExceptionPending()) return {};
+  }
+  return result;
+}
+
+// close(handle): void, idempotent
+void Close(const Napi::CallbackInfo& info) {
+  bool tagged = false;
+  void* data = nullptr;
+  if (info[0].IsObject()) napi_check_object_type_tag(info.Env(), info[0], &kHandleTag, &tagged);
+  if (!tagged || napi_unwrap(info.Env(), info[0], &data) != napi_ok) return ThrowType(info.Env(), "not a responder");
+  static_cast<Session*>(data)->Close();
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto names = Napi::Array::New(env, kCounterCount);
+  for (uint32_t i = 0; i < kCounterCount; i++) names[i] = Napi::String::New(env, kCounterNames[i]);
+  exports["counterNames"] = names;
+  exports["open"] = Napi::Function::New(env, Open, "open");
+  exports["setAnnouncements"] = Napi::Function::New(env, SetAnnouncements, "setAnnouncements");
+  exports["announce"] = Napi::Function::New(env, Announce, "announce");
+  exports["interfaces"] = Napi::Function::New(env, Interfaces, "interfaces");
+  exports["unresolved"] = Napi::Function::New(env, Unresolved, "unresolved");
+  exports["close"] = Napi::Function::New(env, Close, "close");
+  return exports;
+}
+
+}  // namespace
+}  // namespace garpoon
+
+// At file scope: the macro defines C functions.
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return garpoon::Init(env, exports); }
+NODE_API_MODULE(garpoon, InitModule)

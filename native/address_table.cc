@@ -1,0 +1,123 @@
+#include "address_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "wire.h"
+
+namespace garpoon {
+namespace {
+
+constexpr size_t kSmallestTable = 8;
+
+bool MayBeHeld(const IpAddress& address) {
+  if (address.IsUnspecified() || address.IsMulticast()) return false;
+  const auto& bytes = address.bytes;
+  if (address.family == Family::kIpv4) {
+    const bool broadcast = std::all_of(bytes.begin(), bytes.begin() + 4, [](uint8_t byte) { return byte == 0xff; });
+    return bytes[0] != 0 && bytes[0] != 127 && !broadcast;
+  }
+  const bool loopback =
+      bytes[15] == 1 && std::all_of(bytes.begin(), bytes.end() - 1, [](uint8_t byte) { return byte == 0; });
+  return !loopback;
+}
+
+PackedFault::Kind ParseOne(std::span<const uint8_t> packed, size_t set_count, Announcement& out) {
+  WireReader in(packed);
+  out.address = in.Ipv6();
+  const uint8_t family = in.U8();
+  const uint8_t zero = in.U8();
+  const uint8_t set_low = in.U8();
+  out.set = static_cast<uint16_t>(set_low | in.U8() << 8);
+
+  if (family != 4 && family != 6) return PackedFault::Kind::kFamily;
+  out.address.family = static_cast<Family>(family);
+  const auto& bytes = out.address.bytes;
+  const bool padded = std::any_of(bytes.begin() + static_cast<ptrdiff_t>(out.address.size()), bytes.end(),
+                                  [](uint8_t byte) { return byte != 0; });
+  if (zero != 0 || padded) return PackedFault::Kind::kPadding;
+  if (!MayBeHeld(out.address)) return PackedFault::Kind::kAddress;
+  if (out.set >= set_count) return PackedFault::Kind::kSet;
+  return PackedFault::Kind::kNone;
+}
+
+}  // namespace
+
+PackedFault ParsePacked(std::span<const uint8_t> packed, size_t set_count, std::vector<Announcement>& out) {
+  if (packed.size() % kPackedSize != 0) return {PackedFault::Kind::kLength};
+  const size_t count = packed.size() / kPackedSize;
+  if (count > kMaxAnnouncements) return {PackedFault::Kind::kTooMany};
+  out.reserve(out.size() + count);
+  for (size_t entry = 0; entry < count; entry++) {
+    Announcement announcement{};
+    const auto kind = ParseOne(packed.subspan(entry * kPackedSize, kPackedSize), set_count, announcement);
+    if (kind != PackedFault::Kind::kNone) return {kind, announcement, entry};
+    out.push_back(announcement);
+  }
+  return {};
+}
+
+std::unique_ptr<const AddressTable> AddressTable::Create(std::vector<Announcement> announcements,
+                                                         std::vector<InterfaceSet> sets, PackedFault& fault) {
+  for (size_t entry = 0; entry < announcements.size(); entry++) {
+    if (announcements[entry].set < sets.size()) continue;
+    fault = {PackedFault::Kind::kSet, announcements[entry], entry};
+    return nullptr;
+  }
+  std::unique_ptr<AddressTable> table(new AddressTable(std::move(announcements), std::move(sets)));
+  for (uint32_t index = 0; index < table->announcements_.size(); index++) {
+    if (table->Insert(index)) continue;
+    fault = {PackedFault::Kind::kDuplicate, table->announcements_[index], index};
+    return nullptr;
+  }
+  table->FillUses();
+  return table;
+}
+
+AddressTable::AddressTable(std::vector<Announcement> announcements, std::vector<InterfaceSet> sets)
+    : announcements_(std::move(announcements)),
+      sets_(std::move(sets)),
+      uses_(sets_.size()),
+      slots_(std::bit_ceil(std::max(kSmallestTable, announcements_.size() * 2))) {}
+
+const Announcement* AddressTable::Find(const IpAddress& address) const {
+  const size_t mask = slots_.size() - 1;
+  for (size_t slot = address.Hash() & mask; slots_[slot] != 0; slot = (slot + 1) & mask) {
+    const Announcement& candidate = announcements_[slots_[slot] - 1];
+    if (candidate.address == address) return &candidate;
+  }
+  return nullptr;
+}
+
+bool AddressTable::Has(size_t set, Family family) const {
+  return family == Family::kIpv4 ? uses_[set].ipv4 : !uses_[set].suffixes.empty();
+}
+
+bool AddressTable::Insert(uint32_t index) {
+  const IpAddress& address = announcements_[index].address;
+  const size_t mask = slots_.size() - 1;
+  size_t slot = address.Hash() & mask;
+  for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
+    if (announcements_[slots_[slot] - 1].address == address) return false;
+  }
+  slots_[slot] = index + 1;
+  return true;
+}
+
+void AddressTable::FillUses() {
+  for (const Announcement& announcement : announcements_) {
+    SetUse& use = uses_[announcement.set];
+    if (announcement.address.family == Family::kIpv4) {
+      use.ipv4 = true;
+    } else {
+      use.suffixes.push_back(announcement.address.SolicitedNodeSuffix());
+    }
+  }
+  for (SetUse& use : uses_) {
+    std::ranges::sort(use.suffixes);
+    use.suffixes.erase(std::unique(use.suffixes.begin(), use.suffixes.end()), use.suffixes.end());
+  }
+}
+
+}  // namespace garpoon

@@ -1,0 +1,307 @@
+// The real thread on a real (virtual) cable.
+#include "../responder.h"
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+
+#include "check.h"
+#include "frames.h"
+#include "network.h"
+
+namespace garpoon::test {
+namespace {
+
+class Events {
+ public:
+  EventSink sink() {
+    return [this](const Event& event) {
+      const std::lock_guard lock(mutex_);
+      const std::string what = event.kind == Event::Kind::kError ? event.failure.operation : Name(event.change);
+      text_ += event.name + ":" + what + " ";
+      return true;
+    };
+  }
+  // The packet thread stops at its next event for as long as the lock is held.
+  std::unique_lock<std::mutex> Hold() { return std::unique_lock(mutex_); }
+
+  bool Has(const char* what) {
+    const std::lock_guard lock(mutex_);
+    return text_.find(what) != std::string::npos;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
+
+// A responder with a fast schedule, and the memory it counts in.
+struct Subject {
+  std::shared_ptr<Stats> stats = std::make_shared<Stats>();
+  Events events;
+  std::unique_ptr<Responder> responder;
+
+  explicit Subject(std::vector<std::string> exclude = {"far"}) {
+    ResponderOptions options{std::move(exclude), {.rounds = 2, .interval = 50 * kMillisecond}};
+    Failure failure;
+    responder = Responder::Start(std::move(options), stats, events.sink(), failure);
+    if (responder == nullptr) std::printf("    %s: errno %d\n", failure.operation, failure.error);
+  }
+
+  void Announce(const std::vector<const char*>& addresses, const InterfaceSet& interfaces = {}) {
+    std::vector<Announcement> announcements;
+    for (const char* address : addresses) announcements.push_back({test::Ip(address), 0});
+    PackedFault fault;
+    const uint64_t swaps = stats->Get(Counter::kTableSwaps);
+    responder->SetTable(AddressTable::Create(std::move(announcements), {interfaces}, fault));
+    EXPECT(Eventually([&] { return stats->Get(Counter::kTableSwaps) > swaps; }));
+  }
+};
+
+bool IsArpReply(const std::vector<uint8_t>& frame) {
+  return frame.size() >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 && frame[0] == 2;
+}
+
+bool IsAnswer(const std::vector<uint8_t>& frame) {
+  return IsArpReply(frame) || (frame.size() == 86 && frame[12] == 0x86 && frame[54] == 136 && frame[0] == 2);
+}
+
+bool IsGratuitous(const std::vector<uint8_t>& frame) {
+  return frame.size() >= 42 && frame[12] == 8 && frame[13] == 6 && frame[0] == 0xff && frame[6] == 2;
+}
+
+// Asks until there is an answer, one second at most: right after a change of the interface a frame may be lost.
+std::string Ask(const Cable& cable, std::string_view request) {
+  for (int attempt = 0; attempt < 20; attempt++) {
+    cable.Send(Hex(request));
+    const auto answer = cable.Receive(IsAnswer, 50);
+    if (!answer.empty()) return ToHex(answer);
+  }
+  return "";
+}
+
+std::string SenderOf(const std::string& frame) { return frame.substr(12, 12); }
+
+size_t PacketSockets() {
+  const std::string text = ReadAll("/proc/self/net/packet");
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) - 1;
+}
+
+}  // namespace
+
+NETWORK_TEST("answers ARP and NDP as the kernel does") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5", "2001:db8::5"});
+  EXPECT_EQ(Ask(cable, kArpRequestHex).substr(0, 84), ToHex(kArpReplyHex));
+  EXPECT_EQ(Ask(cable, kSolicitationHex), ToHex(kAdvertisementHex));
+}
+
+NETWORK_TEST("has a socket only where an address of the family is announced") {
+  const Cable cable;
+  Subject subject;
+  const size_t before = PacketSockets();
+  const struct {
+    std::vector<const char*> addresses;
+    size_t sockets;
+  } rows[] = {{{}, 0}, {{"198.18.0.5"}, 1}, {{"198.18.0.5", "2001:db8::5"}, 2}, {{"2001:db8::5"}, 1}, {{}, 0}};
+  for (const auto& row : rows) {
+    subject.Announce(row.addresses);
+    EXPECT(Eventually([&] { return PacketSockets() == before + row.sockets; }));
+  }
+}
+
+NETWORK_TEST("does not answer what is announced elsewhere, for another host, or in another VLAN") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.6"});
+  subject.Announce({"198.18.0.5"}, {"eth7"});
+  PackedFault fault;
+  subject.responder->SetTable(AddressTable::Create({{test::Ip("198.18.0.5"), 0}, {test::Ip("198.18.0.6"), 1}},
+                                                   {InterfaceSet{"eth7"}, InterfaceSet{"near"}}, fault));
+  EXPECT(Eventually([&] { return subject.stats->Get(Counter::kTableSwaps) == 3; }));
+  cable.Send(Hex(kArpRequestHex));
+  auto other_host = Hex(kArpRequestHex);
+  other_host[41] = 6;
+  auto tagged = other_host;
+  other_host[0] = 2;
+  cable.Send(other_host);
+  const auto tag = Hex("81000064");
+  tagged.insert(tagged.begin() + 12, tag.begin(), tag.end());
+  cable.Send(tagged);
+  EXPECT(cable.Receive(IsArpReply, 200).empty());
+  EXPECT_EQ(subject.stats->Get(DropReason::kWrongInterface), 1u);
+  EXPECT_EQ(subject.stats->Get(Counter::kArpReceived), 1u);  // the kernel's filter kept the others away
+}
+
+NETWORK_TEST("loses no request while tables are swapped, and never mixes two") {
+  const Cable cable;
+  Subject subject;
+  // 198.18.0.5 is in every table, on the set of all interfaces, whose index is 0 in one table and 1 in the next: an
+  // answer from a mixture of two would look up the wrong set.
+  subject.Announce({"198.18.0.5"});
+  std::atomic<bool> done = false;
+  std::atomic<int> swaps = 0;
+  std::thread swapper([&] {
+    while (!done) {
+      const uint16_t everywhere = swaps % 2 == 0 ? 0 : 1;
+      std::vector<InterfaceSet> sets(2);
+      sets[everywhere == 0 ? 1 : 0] = {"eth7"};
+      std::vector<Announcement> announcements;
+      for (uint8_t i = 1; i < 200; i++) {
+        announcements.push_back({test::Ip("198.18.0.0"), everywhere});
+        announcements.back().address.bytes[3] = i;
+      }
+      PackedFault fault;
+      subject.responder->SetTable(AddressTable::Create(std::move(announcements), std::move(sets), fault));
+      swaps += 1;
+      std::this_thread::sleep_for(std::chrono::microseconds(300));
+    }
+  });
+  int lost = 0;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
+  int asked = 0;
+  while (std::chrono::steady_clock::now() < deadline) {
+    cable.Send(Hex(kArpRequestHex));
+    asked += 1;
+    lost += cable.Receive(IsArpReply, 1000).empty();
+  }
+  done = true;
+  swapper.join();
+  EXPECT_EQ(lost, 0);
+  EXPECT(asked > 100);
+  EXPECT(swaps > 100);
+}
+
+NETWORK_TEST("follows the interface: off and on, another MAC address, another name, gone and back") {
+  std::optional<Cable> cable(std::in_place);
+  Subject subject;
+  subject.Announce({"198.18.0.5", "2001:db8::5"});
+  RunIp("link set near down");
+  EXPECT(Eventually([&] { return subject.events.Has("near:down"); }));
+  RunIp("link set near up");
+  EXPECT(Eventually([&] { return subject.events.Has("near:up"); }));
+  EXPECT(!cable->Receive(IsGratuitous, 1000).empty());
+  EXPECT_EQ(SenderOf(Ask(*cable, kArpRequestHex)), "02000000000f");
+
+  RunIp("link set near address 02:00:00:00:00:aa");
+  EXPECT(Eventually([&] { return subject.events.Has("near:mac"); }));
+  EXPECT(!cable->Receive([](const auto& frame) { return IsGratuitous(frame) && frame[11] == 0xaa; }, 1000).empty());
+  EXPECT_EQ(SenderOf(Ask(*cable, kArpRequestHex)), "0200000000aa");
+  EXPECT_EQ(SenderOf(Ask(*cable, kSolicitationHex)), "0200000000aa");
+
+  RunIp("link set near down");
+  RunIp("link set near name wan");
+  RunIp("link set wan up");
+  EXPECT(Eventually([&] { return subject.events.Has("wan:renamed"); }));
+  EXPECT_EQ(SenderOf(Ask(*cable, kArpRequestHex)), "0200000000aa");
+
+  RunIp("link del far");
+  EXPECT(Eventually([&] { return subject.events.Has("wan:removed"); }));
+  cable.emplace();
+  EXPECT_EQ(SenderOf(Ask(*cable, kArpRequestHex)), "02000000000f");
+  EXPECT_EQ(SenderOf(Ask(*cable, kSolicitationHex)), "02000000000f");
+}
+
+NETWORK_TEST("a port of a bridge is silent, and the bridge answers") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5"}, {"near", "br0"});
+  RunIp("link add br0 address 02:00:00:00:00:bb type bridge");
+  RunIp("link set br0 up");
+  RunIp("link set near master br0");
+  EXPECT(Eventually([&] { return SenderOf(Ask(cable, kArpRequestHex)) == "0200000000bb"; }));
+  const auto links = subject.responder->Links();
+  for (const auto& [link, ineligible] : *links) {
+    if (link.name == "near") EXPECT_EQ(ineligible, Ineligible::kEnslaved);
+  }
+  RunIp("link set near nomaster");
+  EXPECT(Eventually([&] { return SenderOf(Ask(cable, kArpRequestHex)) == "02000000000f"; }));
+  RunIp("link del br0");
+}
+
+NETWORK_TEST("joins the solicited-node groups of what it announces") {
+  const Cable cable;
+  Subject subject;
+  const auto in_group = [] {
+    return ReadAll("/proc/self/net/igmp6").find("ff0200000000000000000001ffaabbcc") != std::string::npos;
+  };
+  subject.Announce({"2001:db8::aa:bbcc"});
+  EXPECT(Eventually(in_group));
+  RunIp("link set near mtu 1000");
+  EXPECT(Eventually([&] { return !in_group(); }));
+  RunIp("link set near mtu 1500");
+  EXPECT(Eventually(in_group));
+  subject.Announce({});
+  EXPECT(Eventually([&] { return !in_group(); }));
+}
+
+NETWORK_TEST("announces on demand, in rounds, and not what it does not answer for") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5"});
+  subject.responder->Announce({test::Ip("198.18.0.5"), test::Ip("198.18.0.99")});
+  EXPECT(Eventually([&] { return subject.stats->Get(Counter::kGratuitousArpSent) == 4; }));
+  std::vector<uint8_t> frame;
+  int seen = 0;
+  while (!(frame = cable.Receive(IsGratuitous, 200)).empty()) {
+    seen += 1;
+    EXPECT_EQ(ToHex(frame).substr(2 * 28, 8), "c6120005");
+  }
+  EXPECT_EQ(seen, 4);
+}
+
+NETWORK_TEST("at rest it does not wake") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5", "2001:db8::5"});
+  // The interface's own start-up goes on for a second or two: address detection, router solicitation.
+  uint64_t wakeups = 0;
+  EXPECT(Eventually([&] {
+    wakeups = subject.stats->Get(Counter::kWakeups);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    return subject.stats->Get(Counter::kWakeups) == wakeups;
+  }));
+}
+
+NETWORK_TEST("stops at any moment, under traffic, again and again") {
+  const Cable cable;
+  std::atomic<bool> done = false;
+  std::thread traffic([&] {
+    while (!done) {
+      cable.Send(Hex(kArpRequestHex));
+      cable.Send(Hex(kSolicitationHex));
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+  });
+  const size_t before = PacketSockets();
+  for (int i = 0; i < 50; i++) {
+    Subject subject;
+    PackedFault fault;
+    subject.responder->SetTable(
+        AddressTable::Create({{test::Ip("198.18.0.5"), 0}, {test::Ip("2001:db8::5"), 0}}, {InterfaceSet{}}, fault));
+    subject.responder->Announce({test::Ip("198.18.0.5")});
+    std::this_thread::sleep_for(std::chrono::microseconds(i * 200));
+    subject.responder->Stop();
+    subject.responder->Stop();
+  }
+  done = true;
+  traffic.join();
+  EXPECT_EQ(PacketSockets(), before);
+}
+
+NETWORK_TEST("catches up when the kernel's notifications overrun") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5"});
+  auto held = subject.events.Hold();
+  std::string commands = "link set far down\n";  // the event of which the packet thread is held at
+  for (int i = 0; i < 1000; i++) commands += "link set near alias a" + std::to_string(i) + "\n";
+  commands += "link set near address 02:00:00:00:00:ee\nlink set far up";
+  RunIp(commands);
+  held.unlock();
+  EXPECT(Eventually([&] { return SenderOf(Ask(cable, kArpRequestHex)) == "0200000000ee"; }));
+  EXPECT(subject.stats->Get(Counter::kLinkResyncs) > 0);
+}
+
+}  // namespace garpoon::test
