@@ -1,4 +1,7 @@
 import { type Callback, suite as uvu } from 'uvu';
+import { toError, within } from './eventually.ts';
+
+export { eventually } from './eventually.ts';
 
 /**
  * The project's only way to register tests. uvu 0.5.6 ends green when a hook throws, when a test throws something
@@ -25,15 +28,18 @@ const defaultLimit = 30_000;
 
 const counts = { registered: 0, finished: 0, passed: 0, hookFailures: 0, skipped: 0 };
 
-process.on('exit', () => {
+process.on('exit', (code) => {
   const lost = counts.registered - counts.finished;
   if (lost > 0) console.error(`${lost} registered test(s) never finished`);
   if (counts.registered === 0) console.error('no test was registered');
-  const refusedSkip = counts.skipped > 0 && process.env['CI'] === 'true';
+  const refusedSkip = counts.skipped > 0 && process.env.CI === 'true';
   if (refusedSkip) console.error(`${counts.skipped} test(s) skipped, and CI=true skips nothing`);
-  const failed = counts.registered - counts.passed + counts.hookFailures + (refusedSkip ? counts.skipped : 0);
+  const known = counts.registered - counts.passed + counts.hookFailures + (refusedSkip ? counts.skipped : 0);
+  // What was thrown outside of any test counts as well, or the report would contradict the exit code.
+  const failed = Math.max(known, code === 0 ? 0 : 1);
   if (failed > 0 || (counts.registered === 0 && counts.skipped === 0)) process.exitCode = 1;
-  console.log(`#tests ${JSON.stringify({ passed: counts.passed, failed, skipped: counts.skipped })}`);
+  // uvu may have left the cursor behind its dots, and this must be a line of its own.
+  console.log(`\n#tests ${JSON.stringify({ passed: counts.passed, failed, skipped: counts.skipped })}`);
 });
 
 export function suite(name: string): Suite {
@@ -57,43 +63,16 @@ export function suite(name: string): Suite {
   });
 }
 
-/** Runs until `condition` returns something truthy, or fails naming `what` after `limit` milliseconds. */
-export async function eventually<T>(
-  what: string,
-  condition: () => T | Promise<T>,
-  limit = 10_000,
-): Promise<NonNullable<T>> {
-  const deadline = performance.now() + limit;
-  let last: unknown;
-  for (;;) {
-    try {
-      last = await condition();
-      if (last) return last as NonNullable<T>;
-    } catch (thrown) {
-      last = thrown;
-    }
-    if (performance.now() > deadline) {
-      throw new Error(`not within ${limit} ms: ${what}`, { cause: toError(last) });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 function counted(title: string, body: Body, limit: number): Callback<Record<string, unknown>> {
   return async () => {
-    let timer: NodeJS.Timeout | undefined;
     try {
-      const expired = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`${title}: not finished within ${limit} ms`)), limit);
-      });
-      await Promise.race([Promise.resolve().then(body), expired]);
+      await within(limit, `${title}: not finished within ${limit} ms`, body);
       counts.passed += 1;
     } catch (thrown) {
       // Printed here as well, because uvu's own printer dies on some values and takes the suite with it.
       console.error(`\n  FAILED ${title}\n`, thrown);
       throw printable(thrown);
     } finally {
-      clearTimeout(timer);
       counts.finished += 1;
     }
   };
@@ -117,8 +96,4 @@ function printable(thrown: unknown): Error {
   const plain = new Error(error.message);
   if (error.stack !== undefined) plain.stack = error.stack;
   return plain;
-}
-
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`not an Error: ${String(thrown)}`);
 }

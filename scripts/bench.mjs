@@ -1,0 +1,38 @@
+// npm run bench: JSON lines on stdout, one per figure; what is going on, on stderr.
+//
+//   node scripts/bench.mjs [NAME…] [--long]      bench/NAME.ts; without a name, all
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+process.chdir(resolve(fileURLToPath(new URL('..', import.meta.url))));
+const known = readdirSync('bench')
+  .filter((file) => file.endsWith('.ts') && file !== 'bench.ts')
+  .map((file) => file.slice(0, -'.ts'.length))
+  .sort();
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+
+const unknown = [...named.filter((name) => !known.includes(name)), ...flags.filter((flag) => flag !== '--long')];
+if (unknown.length > 0) {
+  console.error(
+    `bench: unknown: ${unknown.join(' ')}\nusage: npm run bench -- [NAME…] [--long]\nnames: ${known.join(' ')}`,
+  );
+  process.exit(2);
+}
+
+// A bench that hangs must not hang the rest: they are written to end within a minute, or with --long within ten.
+const timeout = flags.includes('--long') ? 1_200_000 : 120_000;
+let failed = 0;
+for (const name of named.length > 0 ? named : known) {
+  console.error(`bench ${name}`);
+  const { status, signal, error } = spawnSync(process.execPath, [join('bench', `${name}.ts`), ...flags], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout,
+  });
+  if (status === 0) continue;
+  failed += 1;
+  console.error(`bench ${name} failed: ${error?.message ?? signal ?? `exit code ${status}`}`);
+}
+process.exit(failed === 0 ? 0 : 1);
