@@ -67,7 +67,7 @@ function addon() {
   const built = join('build', 'Release', 'garpoon.node');
   if (existsSync(built) && existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
   say('building the native addon (npm run build:native)');
-  run('npm', ['run', '--silent', 'build:native']);
+  run('npm', ['run', '--silent', 'build:native'], { stdio: ['ignore', 'pipe', 'pipe'] });
   writeFileSync(stamp, want);
 }
 
@@ -128,9 +128,11 @@ function aptGet(args) {
 }
 
 function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 'inherit'], ...options });
+  const { status, error, stdout, stderr } = spawnSync(command, args, { stdio: ['ignore', 2, 'inherit'], ...options });
   if (error) stop(`${command}: ${error.message}`);
-  if (status !== 0) stop(`${[command, ...args].join(' ')} ended with ${status}`);
+  if (status === 0) return;
+  for (const output of [stdout, stderr]) if (output) process.stderr.write(output);
+  stop(`${[command, ...args].join(' ')} ended with ${status}`);
 }
 
 function hasCommand(name) {

@@ -5,14 +5,13 @@ import { suite } from '../support/suite.ts';
 const test = suite('telemetry/health-server');
 
 async function withServer(
-  state: { healthy: boolean; unready: string[] },
+  unready: string[],
   run: (get: (path: string) => Promise<{ status: number; text: string }>) => Promise<void>,
 ) {
   const server = new HealthServer({
     host: '127.0.0.1',
     port: 0,
-    healthy: () => state.healthy,
-    unready: () => state.unready,
+    unready: () => unready,
   });
   const port = await server.listen();
   try {
@@ -26,31 +25,26 @@ async function withServer(
 }
 
 test('a healthy and ready process answers ok', () =>
-  withServer({ healthy: true, unready: [] }, async (get) => {
+  withServer([], async (get) => {
     assert.deepEqual(await get('/healthz'), { status: 200, text: 'ok\n' });
     assert.deepEqual(await get('/readyz?verbose'), { status: 200, text: 'ok\n' });
   }));
 
 test('readiness names what is missing', () =>
-  withServer({ healthy: true, unready: ['services not listed yet'] }, async (get) => {
+  withServer(['services not listed yet'], async (get) => {
     assert.deepEqual(await get('/readyz'), { status: 503, text: 'services not listed yet\n' });
   }));
 
-test('a stuck process is unhealthy', () =>
-  withServer({ healthy: false, unready: [] }, async (get) => {
-    assert.equal((await get('/healthz')).status, 503);
-  }));
-
 test('another path is not found', () =>
-  withServer({ healthy: true, unready: [] }, async (get) => {
+  withServer([], async (get) => {
     assert.equal((await get('/metrics')).status, 404);
   }));
 
 test('a port that is taken is named', () =>
-  withServer({ healthy: true, unready: [] }, async () => {
-    const first = new HealthServer({ host: '127.0.0.1', port: 0, healthy: () => true, unready: () => [] });
+  withServer([], async () => {
+    const first = new HealthServer({ host: '127.0.0.1', port: 0, unready: () => [] });
     const port = await first.listen();
-    const second = new HealthServer({ host: '127.0.0.1', port, healthy: () => true, unready: () => [] });
+    const second = new HealthServer({ host: '127.0.0.1', port, unready: () => [] });
     await assert.rejects(second.listen(), new RegExp(`127.0.0.1:${port}`));
     await first.close();
   }));

@@ -44,7 +44,8 @@ const patience = 30_000;
 /** Tells the main job as it happens, on real packets. Resolves to whether everything worked. */
 export async function runDemo(options: LabOptions, story: Story): Promise<boolean> {
   story.chapter('A bare-metal LAN on this machine');
-  story.say('one switch, three nodes, a client and a router, in network namespaces; an API server on a network apart');
+  story.say('network namespaces for hosts, veth pairs for cables; the API server is on a network apart');
+  story.output(picture(options.nodes ?? 3));
   const begun = options.clock.now();
   const lab = await Lab.start(options);
   story.good(`the lab was built in ${seconds(options.clock.now() - begun)}`);
@@ -301,6 +302,15 @@ class Demo {
     this.#story.output(result.stdout || result.stderr);
     if (result.status !== 0) throw new StepFailed(`kubectl ${args.join(' ')} failed: ${result.stderr.trim()}`);
   }
+}
+
+function picture(nodes: number): string {
+  const names = Array.from({ length: nodes }, (_, i) => `n${i + 1}`).join('  ');
+  return [
+    '          client ──┐',
+    `                   ├── switch ── ${names}   each with a speaker, a kube-proxy and pods`,
+    'remote ── router ──┘',
+  ].join('\n');
 }
 
 function urls({ v4, v6 }: Addresses): readonly string[] {
