@@ -1,4 +1,5 @@
-import { parseRange, type Range, type RangeProblem } from '../ip/range.ts';
+import { holdableParts, isHoldable } from '../ip/holdable.ts';
+import { formatRange, parseRange, type Range, type RangeProblem } from '../ip/range.ts';
 import type { Field } from './field.ts';
 import { compareTexts, type LabelSelector, type LabelSelectorResource, readLabelSelectors } from './label-selector.ts';
 import { type Labels, type Parsed, parseResource, type ResourceMeta } from './resource.ts';
@@ -35,7 +36,7 @@ export type PoolDeclaration = {
   readonly object: string;
   readonly name: string;
   readonly labels: Labels;
-  /** In the order of `spec.addresses`, so that an index here is the index there. */
+  /** In the order of `spec.addresses`, which is the order of their use; an index here is the index there. */
   readonly addresses: readonly Range[];
   readonly autoAssign: boolean;
   readonly avoidBuggyIPs: boolean;
@@ -75,8 +76,9 @@ function readAddresses(field: Field): readonly Range[] {
     const text = item.required().text();
     if (text === undefined) return [];
     const range = parseRange(text);
-    if (typeof range !== 'string') return [range];
-    item.refuse(rangeRemedy(range, text));
+    if (typeof range === 'string') item.refuse(rangeRemedy(range, text));
+    else if (!isHoldable(range)) item.refuse(unholdableRemedy(range));
+    else return [range];
     return [];
   });
 }
@@ -98,6 +100,12 @@ function rangeRemedy(problem: RangeProblem, text: string): string {
     default:
       return problem satisfies never;
   }
+}
+
+function unholdableRemedy(range: Range): string {
+  const parts = holdableParts(range).map(formatRange);
+  const what = 'addresses that no host can hold (loopback, multicast or the like)';
+  return parts.length === 0 ? `has only ${what}: remove the entry` : `has ${what}: write ${parts.join(' and ')}`;
 }
 
 function readServiceAllocation(field: Field): ServiceAllocation | undefined {

@@ -3,7 +3,6 @@ import { type PoolDeclaration, parseIPAddressPool } from '../api/ip-address-pool
 import { type L2AdvertisementDeclaration, parseL2Advertisement } from '../api/l2-advertisement.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import type { Parsed } from '../api/resource.ts';
-import { compareRanges } from '../ip/range.ts';
 import { Config, type Pool, type PoolL2Advertisement } from './config.ts';
 import { findDuplicateNames, findOverlaps } from './conflicts.ts';
 
@@ -47,7 +46,7 @@ function parseAll<T extends Declaration>(
 function compilePool(pool: PoolDeclaration, advertisements: readonly L2AdvertisementDeclaration[]): Pool {
   return {
     name: pool.name,
-    addresses: [...pool.addresses].sort(compareRanges),
+    addresses: pool.addresses,
     autoAssign: pool.autoAssign,
     avoidBuggyIPs: pool.avoidBuggyIPs,
     serviceAllocation: pool.serviceAllocation,

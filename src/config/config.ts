@@ -7,7 +7,7 @@ import { RangeMap } from '../ip/range-map.ts';
 
 /**
  * Everything the pools and advertisements of a cluster say, checked against each other. Immutable, and canonical: the
- * same resources give the same Config in whatever order they arrive.
+ * same resources give the same Config in whatever order they arrive. Of their lists, only a pool's ranges have an order.
  *
  * It depends on those resources alone. Selectors of nodes, namespaces and Services stay selectors, and are held
  * against labels where the labels are at hand (allocator, election): so a node that joins, leaves or changes a label
@@ -47,7 +47,7 @@ export class Config {
 
 export type Pool = {
   readonly name: string;
-  /** Ascending, without overlaps here or with other pools. */
+  /** In the order in which they are used, the one of `spec.addresses`. No overlaps here or with other pools. */
   readonly addresses: readonly Range[];
   /** Whether Services that ask for nothing may be given addresses of this pool. */
   readonly autoAssign: boolean;

@@ -1,8 +1,8 @@
 import { type Address, formatAddress } from '../ip/address.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
-import type { Announcement, Responder } from './responder.ts';
+import { type Announcement, isInterfacePattern, maxInterfacePatterns, type Responder } from './responder.ts';
 
-/** What one Service wants announced from this node. */
+/** What one Service wants announced from this node. The interfaces may be any texts: they come from a manifest. */
 export type ServiceAnnouncement = {
   readonly addresses: readonly Address[];
   readonly interfaces: readonly string[] | 'all';
@@ -31,12 +31,13 @@ export class Announcer {
 
   /** Replaces what a Service wants; undefined withdraws it. Does nothing when that is already so. */
   set(service: string, announcement: ServiceAnnouncement | undefined): void {
-    if (announcement === undefined) {
+    const possible = announcement && possiblePart(announcement);
+    if (possible === undefined) {
       if (!this.#desired.delete(service)) return;
     } else {
       const before = this.#desired.get(service);
-      if (before !== undefined && sameAnnouncement(before, announcement)) return;
-      this.#desired.set(service, announcement);
+      if (before !== undefined && sameAnnouncement(before, possible)) return;
+      this.#desired.set(service, possible);
     }
     this.#pending ??= this.#options.clock.after(0, () => this.flush());
   }
@@ -67,6 +68,16 @@ export class Announcer {
   }
 }
 
+/**
+ * Without names that no interface can have, nor more names than a host has interfaces: the responder would refuse the
+ * table of all Services for one of them. Undefined when no name is left, because that is no wish for every interface.
+ */
+function possiblePart({ addresses, interfaces }: ServiceAnnouncement): ServiceAnnouncement | undefined {
+  if (interfaces === 'all') return { addresses, interfaces };
+  const possible = interfaces.filter(isInterfacePattern).slice(0, maxInterfacePatterns);
+  return possible.length === 0 ? undefined : { addresses, interfaces: possible };
+}
+
 /** Services that share an address announce it on the union of their interfaces. */
 function merge(wishes: Iterable<ServiceAnnouncement>): Map<string, Announcement> {
   const table = new Map<string, Announcement>();
@@ -81,7 +92,7 @@ function merge(wishes: Iterable<ServiceAnnouncement>): Map<string, Announcement>
 }
 
 function union(a: Announcement['interfaces'], b: Announcement['interfaces']): Announcement['interfaces'] {
-  return a === 'all' || b === 'all' ? 'all' : [...new Set([...a, ...b])].sort();
+  return a === 'all' || b === 'all' ? 'all' : [...new Set([...a, ...b])].sort().slice(0, maxInterfacePatterns);
 }
 
 function isFresh(now: Announcement, before: Announcement | undefined): boolean {

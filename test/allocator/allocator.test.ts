@@ -17,9 +17,22 @@ const assign = (allocator: Allocator, service: string, wish: Wish = wishOf()) =>
   shown(allocator.assign(service, wish).outcome);
 
 const dual = { addresses: ['192.0.2.0/30', '2001:db8::/126'] };
+const outOfOrder = { addresses: ['2001:db8::8/125', '192.0.2.8-192.0.2.9', '2001:db8::/125', '192.0.2.0/31'] };
 
 for (const [name, specs, wish, expected] of [
-  ['the lowest address', { a: { addresses: ['192.0.2.8/30', '192.0.2.0/30'] } }, wishOf(), 'a: 192.0.2.0'],
+  ['the lowest address of the first range', { a: outOfOrder }, wishOf(), 'a: 192.0.2.8'],
+  [
+    'the lowest address of the first range of each family',
+    { a: outOfOrder },
+    wishOf(preferDual),
+    'a: 192.0.2.8 2001:db8::8',
+  ],
+  [
+    'an address of the next range where the first has none',
+    { a: { addresses: ['192.0.2.255/32', '192.0.1.0/30'], avoidBuggyIPs: true } },
+    wishOf(),
+    'a: 192.0.1.1',
+  ],
   [
     'an address of the first pool by name',
     { b: dual, a: { addresses: ['198.51.100.0/24'] } },
@@ -238,6 +251,18 @@ test('a pool is given out to its last address, and a released one is given again
   assert.equal(assign(allocator, 'e'), 'a: 192.0.2.2');
 });
 
+test('the ranges of a pool are used one after the other as they are written, whatever is released when', () => {
+  const allocator = allocatorOf({ a: outOfOrder });
+  const services = ['a', 'b', 'c', 'd', 'e'];
+  assert.deepEqual(
+    services.map((service) => assign(allocator, service)),
+    ['a: 192.0.2.8', 'a: 192.0.2.9', 'a: 192.0.2.0', 'a: 192.0.2.1', 'exhausted'],
+  );
+  allocator.release('b');
+  allocator.release('c');
+  assert.equal(assign(allocator, 'e'), 'a: 192.0.2.9');
+});
+
 test('releasing what holds nothing does nothing', () => {
   const allocator = allocatorOf({ a: dual });
   assert.equal(allocator.release('shop/web'), undefined);
@@ -314,6 +339,12 @@ test('adopted addresses keep the order of the status', () => {
 for (const [name, specs, reason, expected] of [
   ['grows', { a: { addresses: ['192.0.2.0/24'] } }, undefined, 'a: 192.0.2.1'],
   ['is renamed', { z: { addresses: ['192.0.2.0/24'] } }, undefined, 'z: 192.0.2.1'],
+  [
+    'comes to use another range first',
+    { a: { addresses: ['192.0.2.2/31', '192.0.2.0/31'] } },
+    undefined,
+    'a: 192.0.2.1',
+  ],
   ['is split', { a: { addresses: ['192.0.2.0/32'] }, b: { addresses: ['192.0.2.1/32'] } }, undefined, 'b: 192.0.2.1'],
   ['is no longer automatic', { a: { ...dual, autoAssign: false } }, undefined, 'a: 192.0.2.1'],
   ['shrinks', { a: { addresses: ['192.0.2.0/32'] } }, 'not-in-pool', 'a: 192.0.2.0'],

@@ -13,7 +13,7 @@ for (const [name, spec, v4, v6] of [
   ['a /23 and a /25', { addresses: ['198.51.100.0/23', '192.0.2.128/25'], avoidBuggyIPs: true }, 508 + 127, 0],
   ['a range around .255 and .0', { addresses: ['192.0.1.254-192.0.2.1'], avoidBuggyIPs: true }, 2, 0],
   ['a range inside of a /24', { addresses: ['192.0.2.1-192.0.2.254'], avoidBuggyIPs: true }, 254, 0],
-  ['all of IPv4', { addresses: ['0.0.0.0/0'], avoidBuggyIPs: true }, 2 ** 24 * 254, 0],
+  ['a quarter of IPv4', { addresses: ['128.0.0.0/2'], avoidBuggyIPs: true }, 2 ** 22 * 254, 0],
   ['two small ranges of IPv6', { addresses: ['2001:db8::/120', '2001:db8:1::/126'], avoidBuggyIPs: true }, 0, 260],
   ['a /76', { addresses: ['2001:db8::/76'] }, 0, 2 ** 52],
   ['a /64', { addresses: ['2001:db8::/64'] }, 0, saturated],

@@ -21,6 +21,11 @@ const poolSets: readonly (readonly Pool[])[] = [
       serviceAllocation: { priority: 1, namespaces: ['billing', 'shop'] },
     },
   },
+  { a: { addresses: ['2001:db8::1/128', '192.0.2.2/31', '2001:db8::/128', '192.0.2.0-192.0.2.1'] } },
+  {
+    a: { addresses: ['192.0.2.3/32', '192.0.2.1/32', '2001:db8::2/127', '192.0.2.2/32', '2001:db8::/127'] },
+    b: { addresses: ['192.0.2.0/32'] },
+  },
   { b: { addresses: ['192.0.2.0/30'], autoAssign: false }, c: { addresses: ['2001:db8::/126'] } },
   {},
 ].map(poolsOf);

@@ -46,6 +46,7 @@ export class Model {
     return { outcome: shown(now), lost };
   }
 
+  /** In the order of use: range by range as written, ascending inside. */
   usable(pool: Pool): Address[] {
     const all = pool.addresses.flatMap(({ family, first, last }) =>
       Array.from({ length: Number(last - first) + 1 }, (_, i) => ({ family, value: first + BigInt(i) })),
@@ -89,15 +90,15 @@ export class Model {
     return pool;
   }
 
-  #lowest(service: string, wish: Wish, pool: Pool, family: number): Address[] {
+  #first(service: string, wish: Wish, pool: Pool, family: number): Address[] {
     const possible = this.usable(pool).filter((one) => one.family === family && !this.conflict(one, service, wish));
-    return possible.sort((a, b) => Number(a.value - b.value)).slice(0, 1);
+    return possible.slice(0, 1);
   }
 
   #missing(service: string, wish: Wish, pool: Pool, addresses: readonly Address[]): Address[] {
     if (wish.addresses.length > 0 || addresses.length === wish.families.length) return [];
     const missing = wish.families.find((family) => family !== addresses[0]?.family);
-    return this.#lowest(service, wish, pool, missing ?? 0);
+    return this.#first(service, wish, pool, missing ?? 0);
   }
 
   #find(service: string, wish: Wish): { pool: Pool; addresses: readonly Address[] } | RefusalReason {
@@ -116,7 +117,7 @@ export class Model {
     for (const stage of stages) {
       const offers = stage.map((pool) => ({
         pool,
-        addresses: wish.families.toSorted().flatMap((family) => this.#lowest(service, wish, pool, family)),
+        addresses: wish.families.toSorted().flatMap((family) => this.#first(service, wish, pool, family)),
       }));
       const whole = offers.find((offer) => offer.addresses.length === wish.families.length);
       const ofFamily = (family: number) => offers.find((offer) => offer.addresses[0]?.family === family);

@@ -72,6 +72,18 @@ test('a Service joins the lowest address that it may share, before or after a fr
   assert.equal(assign(allocator, 'shop/third', https), 'a: 192.0.2.1');
 });
 
+test('a shared address of the first range goes before a free one of the next, and a free one before a shared one', () => {
+  const allocator = new Allocator();
+  allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.9/32', '192.0.2.0/30'] } }));
+  assign(allocator, 'shop/first', http);
+  assign(allocator, 'shop/second', http);
+  assert.equal(assign(allocator, 'shop/third', { ...http, ports: tcp(443) }), 'a: 192.0.2.9');
+  allocator.release('shop/first');
+  allocator.release('shop/third');
+  assert.equal(assign(allocator, 'shop/fourth', { ...http, ports: tcp(443) }), 'a: 192.0.2.9');
+  assert.deepEqual(allocator.holders(address('192.0.2.0')), ['shop/second']);
+});
+
 test('an address is free again when its last Service has left', () => {
   const allocator = newAllocator();
   assign(allocator, 'shop/first', http);

@@ -35,14 +35,14 @@ test('no resources are the empty configuration', () => {
   assert.deepEqual(compiled({}).pools, []);
 });
 
-test('pools come by name, their ranges ascending, IPv4 first', () => {
+test('pools come by name, their ranges as they are written', () => {
   const { pools } = compiled({
     pools: [pool('b', ['192.0.2.0/24']), pool('a', ['2001:db8::/64', '198.51.100.0/24', '192.0.3.0/24'])],
   });
   assert.deepEqual(
     pools.map(({ name, addresses }) => [name, addresses.map(formatRange)]),
     [
-      ['a', ['192.0.3.0/24', '198.51.100.0/24', '2001:db8::/64']],
+      ['a', ['2001:db8::/64', '198.51.100.0/24', '192.0.3.0/24']],
       ['b', ['192.0.2.0/24']],
     ],
   );
@@ -174,40 +174,29 @@ const anyResources = fc
     l2Advertisements: advertisements.map((spec, index) => advertisement(`lan-${index}`, spec)),
   }));
 
-test('the order of resources, and of the lists in them, never matters', () => {
+test('the order of resources never matters, nor that of the lists in them but for the ranges of a pool', () => {
   fc.assert(
     fc.property(anyResources, fc.integer(), (resources, seed) => {
       const before = compile(resources);
-      const after = compile(shuffledDeep(resources, seededRandom(seed)));
-      // A fault is told at an index, which is another one after the shuffle.
-      if ('errors' in before) assert.ok('errors' in after);
+      const after = compile(shuffledButRanges(resources, seededRandom(seed)));
+      if ('errors' in before) assert.deepEqual(after, before);
       else assert.ok('config' in after && before.config.equals(after.config));
       if ('config' in before && 'config' in after) assert.deepEqual(before.config.pools, after.config.pools);
     }),
   );
 });
 
-test('the order of resources never matters to the errors', () => {
-  fc.assert(
-    fc.property(anyResources, fc.integer(), (resources, seed) => {
-      const random = seededRandom(seed);
-      const reordered = {
-        pools: shuffled(resources.pools, random),
-        l2Advertisements: shuffled(resources.l2Advertisements, random),
-      };
-      assert.deepEqual(errorsOf(reordered), errorsOf(resources));
-    }),
-  );
-});
+const ranges = ['192.0.2.0/24', '198.51.100.0/24'];
 
 for (const [name, change] of [
-  ['a range', { pools: [pool('a', ['192.0.2.0/25'])] }],
-  ['a flag', { pools: [pool('a', ['192.0.2.0/24'], { autoAssign: false })] }],
-  ['a restriction', { pools: [pool('a', ['192.0.2.0/24'], { serviceAllocation: {} })] }],
+  ['a range', { pools: [pool('a', ['192.0.2.0/25', '198.51.100.0/24'])] }],
+  ['the order of the ranges', { pools: [pool('a', ranges.toReversed())] }],
+  ['a flag', { pools: [pool('a', ranges, { autoAssign: false })] }],
+  ['a restriction', { pools: [pool('a', ranges, { serviceAllocation: {} })] }],
   ['an advertisement', { l2Advertisements: [advertisement('lan', { interfaces: ['eth0'] })] }],
 ] as const) {
   test(`a configuration that differs in ${name} is another one`, () => {
-    const base = { pools: [pool('a', ['192.0.2.0/24'])], l2Advertisements: [advertisement('lan', {})] };
+    const base = { pools: [pool('a', ranges)], l2Advertisements: [advertisement('lan', {})] };
     assert.equal(compiled(base).equals(compiled(structuredClone(base))), true);
     assert.equal(compiled(base).equals(compiled({ ...base, ...change })), false);
   });
@@ -217,13 +206,15 @@ test('anything at all is compiled or refused, and never throws', () => {
   fc.assert(fc.property(fc.array(fc.anything()), (pools) => void compile({ pools, l2Advertisements: pools })));
 });
 
-function shuffledDeep<T>(value: T, random: ReturnType<typeof seededRandom>): T {
+function shuffledButRanges<T>(value: T, random: ReturnType<typeof seededRandom>): T {
   if (Array.isArray(value))
     return shuffled(
-      value.map((item) => shuffledDeep(item, random)),
+      value.map((item) => shuffledButRanges(item, random)),
       random,
     ) as T;
   if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([key, item]) => [key, shuffledDeep(item, random)] as const);
+  const entries = Object.entries(value).map(
+    ([key, item]) => [key, key === 'addresses' ? item : shuffledButRanges(item, random)] as const,
+  );
   return Object.fromEntries(shuffled(entries, random)) as T;
 }

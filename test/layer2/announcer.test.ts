@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatAddress, parseAddress } from '../../src/ip/address.ts';
 import { Announcer } from '../../src/layer2/announcer.ts';
+import { type Announcement, maxInterfacePatterns } from '../../src/layer2/responder.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { suite } from '../support/suite.ts';
 
@@ -73,6 +74,42 @@ test('an address that comes to a further interface is announced again', () => {
   announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: 'all' });
   announcer.flush();
   assert.deepEqual(told(), ['192.0.2.1@all', 'burst 192.0.2.1']);
+});
+
+test('names that no interface can have are left out, whatever they are', () => {
+  const { announcer, told } = announcerWithRecord();
+  const impossible = ['', 'a/b', 'a b', 'sixteen-letters-', '..', 'à'];
+  announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: [...impossible, 'eth0', 'bond*'] });
+  announcer.set('default/shared', { addresses: [address('192.0.2.1')], interfaces: [...impossible, 'eth1'] });
+  announcer.flush();
+  assert.deepEqual(told(), ['192.0.2.1@bond*,eth0,eth1', 'burst 192.0.2.1']);
+});
+
+test('a service that is left with no possible interface is announced nowhere, and withdrawn if it was', () => {
+  const { announcer, told } = announcerWithRecord();
+  announcer.set('default/dns', { addresses: [address('192.0.2.2')], interfaces: [] });
+  announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: ['eth0'] });
+  announcer.flush();
+  assert.deepEqual(told(), ['192.0.2.1@eth0', 'burst 192.0.2.1']);
+  announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: ['eth 0'] });
+  announcer.flush();
+  assert.deepEqual(told(), ['nothing']);
+  assert.deepEqual([...announcer.services()], []);
+});
+
+test('an address is never announced on more interfaces than the responder takes', () => {
+  const tables: (readonly Announcement[])[] = [];
+  const announcer = new Announcer({
+    clock: systemClock,
+    responder: { setAnnouncements: (table) => void tables.push(table), announce: () => {} },
+  });
+  const names = (prefix: string) => Array.from({ length: maxInterfacePatterns + 1 }, (_, i) => `${prefix}${i}`);
+  announcer.set('default/tcp', { addresses: [address('192.0.2.1')], interfaces: names('a') });
+  announcer.set('default/udp', { addresses: [address('192.0.2.1')], interfaces: names('b') });
+  announcer.set('default/web', { addresses: [address('192.0.2.2')], interfaces: names('c') });
+  announcer.flush();
+  const lengths = tables.flat().map((entry) => entry.interfaces.length);
+  assert.deepEqual(lengths, [maxInterfacePatterns, maxInterfacePatterns]);
 });
 
 test('close withdraws everything and is idempotent', () => {

@@ -6,8 +6,9 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { type Address, parseAddress } from '../../src/ip/address.ts';
-import { counterNames, Responder, type ResponderEvent } from '../../src/layer2/responder.ts';
+import { type Address, addressFromBytes, formatAddress, parseAddress } from '../../src/ip/address.ts';
+import { isHoldable } from '../../src/ip/holdable.ts';
+import { counterNames, isInterfacePattern, Responder, type ResponderEvent } from '../../src/layer2/responder.ts';
 import { seededRandom } from '../../src/runtime/random.ts';
 import { eventually, suite } from '../support/suite.ts';
 
@@ -120,6 +121,52 @@ test('the addon checks its arguments by itself', () => {
   const closes = Object.defineProperty([[]], 0, { get: () => addon.close(handle) });
   assert.throws(() => addon.setAnnouncements(handle, packed(''), closes), /not an array|closed/);
   assert.throws(() => addon.interfaces(handle), /the responder is closed/);
+});
+
+test('the addon refuses the addresses that no host can hold, and those only', () => {
+  const boundaries = [
+    ...['0.0.0.0', '0.255.255.255', '1.0.0.0', '126.255.255.255', '127.0.0.0', '127.255.255.255', '128.0.0.0'],
+    ...['223.255.255.255', '224.0.0.0', '239.255.255.255', '240.0.0.0', '255.255.255.254', '255.255.255.255'],
+    ...['::', '::1', '::2', '1::1', 'fe80::1', 'feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', 'ff00::'],
+    'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+  ].map((text) => parseAddress(text)!);
+  const responder = open({ excludeInterfaces: ['*'] });
+  const check = (address: Address) => {
+    const takes = () => responder.setAnnouncements([{ address, interfaces: 'all' }]);
+    const holdable = isHoldable({ family: address.family, first: address.value, last: address.value });
+    if (holdable) assert.doesNotThrow(takes);
+    else assert.throws(takes, / is not an address that a host can hold/, formatAddress(address));
+  };
+  for (const address of boundaries) check(address);
+  const anyBytes = fc.oneof(...[4, 16].map((length) => fc.uint8Array({ minLength: length, maxLength: length })));
+  fc.assert(fc.property(anyBytes, (bytes) => check(addressFromBytes(bytes)!)));
+  responder.close();
+});
+
+test('the addon refuses the names that are no interface pattern, and those only', () => {
+  const addon = loadAddon();
+  const handle = addon.open(['*'], 5, 1100, () => {});
+  const names = [
+    'eth0',
+    'v*',
+    'à',
+    'a\u2003b',
+    'a\u00a0b',
+    '.',
+    '..',
+    '.a',
+    'fifteen-letters',
+    'sixteen-letters-',
+    '\ud800',
+  ];
+  const check = (name: string) => {
+    const takes = () => addon.setAnnouncements(handle, new Uint8Array(0), [[name]]);
+    if (isInterfacePattern(name)) assert.doesNotThrow(takes);
+    else assert.throws(takes, / cannot be an interface's name/);
+  };
+  for (const name of names) check(name);
+  fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 20 }), check), { numRuns: 1000 });
+  addon.close(handle);
 });
 
 test('the addon survives any arguments', () => {
