@@ -27,6 +27,23 @@ test('--help lists the commands', async () => {
   for (const command of ['controller', 'speaker', 'lab']) assert.match(stdout, new RegExp(`^ +${command} `, 'm'));
 });
 
+for (const command of ['controller', 'speaker', 'lab']) {
+  test(`${command} --help lists its flags, whatever else is missing`, async () => {
+    const { code, stdout } = await garpoon(command, '--help');
+    assert.equal(code, 0);
+    assert.match(stdout, new RegExp(`^usage: garpoon ${command} `));
+    assert.match(stdout, /^ {2}--log-level=TEXT /m);
+  });
+}
+
+test('a daemon that cannot begin says why in one line and ends with 1', async () => {
+  const { code, stdout } = await garpoon('controller', '--kubeconfig=/nowhere/kubeconfig');
+  assert.equal(code, 1);
+  const { level, event, error } = JSON.parse(stdout);
+  assert.deepEqual({ level, event }, { level: 'error', event: 'cannot go on' });
+  assert.match(error, /\/nowhere\/kubeconfig/);
+});
+
 test('an unknown command is named and ends with 2', async () => {
   const { code, stderr } = await garpoon('constructor');
   assert.equal(code, 2);

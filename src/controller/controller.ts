@@ -1,0 +1,134 @@
+import { Allocator } from '../allocator/allocator.ts';
+import { formatProblem } from '../api/field.ts';
+import type { Config } from '../config/config.ts';
+import type { ApiClient } from '../kubernetes/client.ts';
+import { Configuration } from '../kubernetes/configuration.ts';
+import type { Namespace, Service } from '../kubernetes/core.ts';
+import { EventRecorder } from '../kubernetes/events.ts';
+import { Reflector } from '../kubernetes/reflector.ts';
+import { namespaces, services } from '../kubernetes/resource.ts';
+import { Store } from '../kubernetes/store.ts';
+import { WorkQueue } from '../kubernetes/workqueue.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Random } from '../runtime/random.ts';
+import { PoolStatus } from './pool-status.ts';
+import { ServiceReconciler } from './service-reconciler.ts';
+import { trimNamespace, trimService } from './trim.ts';
+
+export type ControllerOptions = {
+  readonly client: ApiClient;
+  readonly namespace: string;
+  readonly loadBalancerClass: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+};
+
+/**
+ * Assigns addresses to Services. One per cluster: the allocator's memory is this process's alone, and is made anew from
+ * the Services' status at every start.
+ */
+export class Controller {
+  readonly #configuration: Configuration;
+  readonly #allocator = new Allocator();
+  readonly #services: Store<Service>;
+  readonly #namespaces: Store<Namespace>;
+  readonly #reflectors: readonly Pick<Reflector<Service>, 'start' | 'stop' | 'synced'>[];
+  readonly #events: EventRecorder;
+  readonly #reconciler: ServiceReconciler;
+  readonly #queue: WorkQueue;
+  readonly #poolStatus: PoolStatus;
+  readonly #stopping = new AbortController();
+  #started = false;
+
+  constructor(options: ControllerOptions) {
+    const { log } = options;
+    const { signal } = this.#stopping;
+    this.#configuration = new Configuration(options);
+    this.#services = new Store({ log });
+    this.#namespaces = new Store({ log });
+    const everywhere = { ...options, namespace: undefined };
+    this.#reflectors = [
+      new Reflector({ ...everywhere, resource: services, store: this.#services, trim: trimService }),
+      new Reflector({ ...everywhere, resource: namespaces, store: this.#namespaces, trim: trimNamespace }),
+    ];
+    // MetalLB's component name, which people's alerts and dashboards select.
+    this.#events = new EventRecorder({ ...options, component: 'metallb-controller' });
+    this.#poolStatus = new PoolStatus({
+      ...options,
+      pools: this.#configuration.pools,
+      allocator: this.#allocator,
+      signal,
+    });
+    this.#reconciler = new ServiceReconciler({
+      ...options,
+      services: this.#services,
+      namespaces: this.#namespaces,
+      allocator: this.#allocator,
+      events: this.#events,
+      onRoom: (waiting) => this.#addAll(waiting),
+      onPoolUse: (pool) => this.#poolStatus.look(pool),
+      signal,
+    });
+    this.#queue = new WorkQueue({ ...options, name: 'service', reconcile: (key) => this.#reconciler.reconcile(key) });
+  }
+
+  /**
+   * Resolves when everything has been read, a configuration is in force, and every Service has been looked at once.
+   * Rejects when stopped before that.
+   */
+  async start(): Promise<void> {
+    this.#configuration.start();
+    for (const reflector of this.#reflectors) reflector.start();
+    await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
+    this.#usePools(this.#configuration.current());
+    this.#reconciler.adoptAll();
+    this.#configuration.onChange((config) => {
+      this.#usePools(config);
+      this.#addAll(this.#services.keys());
+    });
+    this.#services.onChange((key) => this.#queue.add(key));
+    this.#namespaces.onChange((name, now, before) => {
+      if (labelsText(now) !== labelsText(before)) this.#addNamespace(name);
+    });
+    this.#addAll(this.#services.keys());
+    await this.#queue.idle();
+    this.#started = true;
+  }
+
+  /** Why the controller is not at work yet; empty when it is. */
+  unready(): readonly string[] {
+    if (this.#started) return [];
+    const problems = this.#configuration.errors().map(formatProblem);
+    return problems.length > 0 ? problems : ['the Services and the configuration have not been read yet'];
+  }
+
+  /** Addresses stay with their Services: the next controller takes them over from their status. Idempotent. */
+  async stop(): Promise<void> {
+    const queues = [this.#queue.stop(), this.#poolStatus.stop()];
+    // A write that waits for an API server that is away would hold us up; the next controller makes it.
+    this.#stopping.abort();
+    await Promise.all(queues);
+    await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
+    await this.#events.stop();
+  }
+
+  /** Services that lose their addresses by it are told when they are reconciled, which the caller sees to. */
+  #usePools(config: Config): void {
+    this.#allocator.setPools(config.pools);
+    for (const pool of config.pools) this.#poolStatus.look(pool.name);
+  }
+
+  #addNamespace(namespace: string): void {
+    this.#addAll(this.#services.keys().filter((key) => key.startsWith(`${namespace}/`)));
+  }
+
+  #addAll(keys: Iterable<string>): void {
+    for (const key of keys) this.#queue.add(key);
+  }
+}
+
+function labelsText(namespace: Namespace | undefined): string {
+  return namespace === undefined ? '' : JSON.stringify(namespace.metadata.labels ?? {});
+}

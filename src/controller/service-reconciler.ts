@@ -1,0 +1,255 @@
+import type { Allocator, Assignment, Decision } from '../allocator/allocator.ts';
+import { portsOf, sharingOf } from '../allocator/tenancy.ts';
+import { type Refusal, refusal, type Wish } from '../allocator/wish.ts';
+import { compareTexts } from '../api/label-selector.ts';
+import { deprecatedAnnotations, serviceAnnotations } from '../api/service-annotations.ts';
+import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
+import { updateStatus } from '../kubernetes/apply.ts';
+import type { ApiClient } from '../kubernetes/client.ts';
+import type { Namespace, Service } from '../kubernetes/core.ts';
+import type { EventRecorder } from '../kubernetes/events.ts';
+import { keyOf, type ObjectKey, services } from '../kubernetes/resource.ts';
+import type { Store } from '../kubernetes/store.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type ReadWish, readWish } from './wish.ts';
+
+export type ServiceReconcilerOptions = {
+  readonly client: ApiClient;
+  readonly services: Store<Service>;
+  readonly namespaces: Store<Namespace>;
+  readonly allocator: Allocator;
+  readonly events: Pick<EventRecorder, 'record'>;
+  /** Empty: Services without a class. Otherwise: those with this class, and no others. */
+  readonly loadBalancerClass: string;
+  /** Called with the Services to look at again, because an address or a place on one may have become free. */
+  readonly onRoom: (waiting: readonly ObjectKey[]) => void;
+  /** Called when a Service takes or gives back addresses of the pool. */
+  readonly onPoolUse: (pool: string) => void;
+  /** Aborts the write under way. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+};
+
+/** What a Service occupies. The text tells apart addresses, ports, and with whom it shares. */
+type Place = { readonly pool: string; readonly text: string };
+
+/** What the status should say: these addresses, none, or whatever it says, because it is not ours. */
+type Verdict = Assignment | 'none' | 'untouched';
+
+/**
+ * Makes a Service's status say what the allocator decided. The input is the Service as it is; what happened before does
+ * not matter, so it can run at any time and twice.
+ */
+export class ServiceReconciler {
+  readonly #options: ServiceReconcilerOptions;
+  /** Of the Services that have addresses. */
+  readonly #places = new Map<ObjectKey, Place>();
+  /** Services that do not have what they ask for → why, as it was last told. The longest waiting first. */
+  readonly #unmet = new Map<ObjectKey, string>();
+
+  constructor(options: ServiceReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Before the first reconcile: every Service keeps what its status says it has, the oldest first, so that a restart
+   * hands nobody's address to somebody else.
+   */
+  adoptAll(): void {
+    const byAge = [...this.#options.services.list()].sort((a, b) => compareTexts(ageText(a), ageText(b)));
+    for (const service of byAge) {
+      const read = this.#serves(service) ? this.#readWish(service) : undefined;
+      if (read !== undefined && 'wish' in read) this.#adopt(keyOf(service), read.wish, addressesOf(service));
+    }
+  }
+
+  async reconcile(key: ObjectKey): Promise<void> {
+    const service = this.#options.services.get(key);
+    const before = this.#places.get(key);
+    const verdict = this.#decide(key, service);
+    this.#reportUse(before, this.#places.get(key));
+    if (service !== undefined && verdict !== 'untouched') {
+      await this.#write(key, service, verdict === 'none' ? undefined : verdict);
+    }
+  }
+
+  #decide(key: ObjectKey, service: Service | undefined): Verdict {
+    if (service !== undefined && this.#serves(service)) return this.#converge(key, service);
+    this.#release(key);
+    this.#unmet.delete(key);
+    // A Service of another class is another controller's, annotation and all. One that is no LoadBalancer any more has
+    // lost its class with its type, so what stands on it is taken back here.
+    return service !== undefined && service.spec?.type !== 'LoadBalancer' && isMarked(service) ? 'none' : 'untouched';
+  }
+
+  #converge(key: ObjectKey, service: Service): Verdict {
+    // Namespaces have a watch of their own, which may tell of this one later, and then has the Service looked at again.
+    if (this.#namespaceOf(service) === undefined) return 'untouched';
+    const read = this.#readWish(service);
+    if ('problem' in read) {
+      this.#release(key);
+      // Cluster addresses are given by the API server in its own time; that is nothing to complain about.
+      if (read.reason === 'no-cluster-ips') this.#unmet.delete(key);
+      else this.#complainOfFailure(key, service, read.problem);
+      return 'none';
+    }
+    const { wish, slip } = read;
+    const { allocator } = this.#options;
+    const unknown = allocator.assignment(key) === undefined ? addressesOf(service) : [];
+    const notAdopted = this.#adopt(key, wish, unknown);
+    const { outcome, lost = notAdopted } =
+      slip === undefined ? allocator.assign(key, wish) : this.#keep(key, wish, slip);
+    // Once: until the status is written, it goes on naming addresses that cannot be adopted.
+    const isNews = this.#places.has(key) || !this.#unmet.has(key);
+    if (lost !== undefined && isNews) this.#tellLost(key, service, lost);
+    if ('refused' in outcome) {
+      this.#places.delete(key);
+      this.#complainOfFailure(key, service, outcome.detail);
+      return 'none';
+    }
+    this.#places.set(key, placeOf(outcome, wish));
+    if (slip === undefined) this.#unmet.delete(key);
+    else this.#complain(key, service, 'LoadBalancerFailed', slip);
+    return outcome;
+  }
+
+  /** A slip in an annotation takes nothing away: the Service keeps what it has until it asks for something else. */
+  #keep(key: ObjectKey, wish: Wish, slip: string): Decision {
+    const { allocator } = this.#options;
+    const held = allocator.assignment(key);
+    const outcome = held && allocator.adopt(key, wish, held.addresses);
+    if (outcome !== undefined && !('refused' in outcome)) return { outcome, lost: undefined };
+    return { outcome: refusal('not-requested', slip), lost: outcome };
+  }
+
+  /** Takes over what a status says, written by an earlier run or by somebody else; the refusal, if it may not stay. */
+  #adopt(key: ObjectKey, wish: Wish, addresses: readonly Address[]): Refusal | undefined {
+    if (addresses.length === 0) return undefined;
+    const outcome = this.#options.allocator.adopt(key, wish, addresses);
+    if ('refused' in outcome) return outcome;
+    this.#places.set(key, placeOf(outcome, wish));
+    return undefined;
+  }
+
+  #release(key: ObjectKey): void {
+    const released = this.#options.allocator.release(key);
+    this.#places.delete(key);
+    if (released === undefined) return;
+    this.#options.log.info('released', { service: key, addresses: released.addresses.map(formatAddress) });
+  }
+
+  #reportUse(before: Place | undefined, now: Place | undefined): void {
+    if (before?.text === now?.text && before?.pool === now?.pool) return;
+    for (const place of [before, now]) if (place !== undefined) this.#options.onPoolUse(place.pool);
+    if (before !== undefined && this.#unmet.size > 0) this.#options.onRoom([...this.#unmet.keys()]);
+  }
+
+  #complainOfFailure(key: ObjectKey, service: Service, detail: string): void {
+    this.#complain(key, service, 'AllocationFailed', `Failed to allocate IP for "${key}": ${detail}`);
+  }
+
+  /** What a Service lacks is told when it begins and when the reason changes, not at every look. */
+  #complain(key: ObjectKey, service: Service, reason: string, message: string): void {
+    if (this.#unmet.get(key) === message) return;
+    this.#unmet.set(key, message);
+    this.#options.log.warn('wish not met', { service: key, reason, message });
+    this.#options.events.record(service, { type: 'Warning', reason, message });
+  }
+
+  #tellLost(key: ObjectKey, service: Service, lost: Refusal): void {
+    const message = `current IP for "${key}" not allowed by config, will attempt for new IP assignment: ${lost.detail}`;
+    this.#options.log.info('address taken back', { service: key, reason: lost.refused, detail: lost.detail });
+    this.#options.events.record(service, { type: 'Normal', reason: 'ClearAssignment', message });
+  }
+
+  #tellAssigned(key: ObjectKey, service: Service, { pool, addresses }: Assignment): void {
+    const { events, log } = this.#options;
+    const texts = addresses.map(formatAddress);
+    log.info('assigned', { service: key, addresses: texts, pool });
+    const message = `Assigned IP ${JSON.stringify(texts)}`;
+    events.record(service, { type: 'Normal', reason: 'IPAllocated', message });
+    for (const annotation of deprecatedAnnotations(service.metadata.annotations ?? {})) {
+      const message = `annotation ${annotation} is deprecated: write metallb.io/ instead of metallb.universe.tf/`;
+      events.record(service, { type: 'Warning', reason: 'deprecatedAnnotation', message });
+    }
+  }
+
+  /** One update of the status carries addresses and annotation; undefined clears both. */
+  async #write(key: ObjectKey, seen: Service, assignment: Assignment | undefined): Promise<void> {
+    const { client, signal } = this.#options;
+    if (isWritten(seen, assignment)) return;
+    let moved = false;
+    const change = (current: Service) => {
+      if (current.metadata.uid !== seen.metadata.uid || !this.#mayWrite(current, assignment)) return current;
+      moved = addressText(current) !== textOf(assignment);
+      return isWritten(current, assignment) ? current : written(current, assignment);
+    };
+    const outcome = await updateStatus(client, services, key, change, { signal });
+    if (outcome === 'updated' && moved && assignment !== undefined) this.#tellAssigned(key, seen, assignment);
+  }
+
+  /** Whether the decision still concerns the Service, which may have changed since it was made. If not, a watch tells. */
+  #mayWrite(current: Service, assignment: Assignment | undefined): boolean {
+    return this.#serves(current) || (assignment === undefined && current.spec?.type !== 'LoadBalancer');
+  }
+
+  #serves(service: Service): boolean {
+    const { type, loadBalancerClass = '' } = service.spec ?? {};
+    return type === 'LoadBalancer' && loadBalancerClass === this.#options.loadBalancerClass;
+  }
+
+  #readWish(service: Service): ReadWish {
+    return readWish(service, this.#namespaceOf(service)?.metadata.labels ?? {});
+  }
+
+  #namespaceOf(service: Service): Namespace | undefined {
+    return this.#options.namespaces.get(service.metadata.namespace ?? 'default');
+  }
+}
+
+function written(service: Service, assignment: Assignment | undefined): Service {
+  const { [serviceAnnotations.ipAllocatedFromPool]: _pool, ...others } = service.metadata.annotations ?? {};
+  const annotations =
+    assignment === undefined ? others : { ...others, [serviceAnnotations.ipAllocatedFromPool]: assignment.pool };
+  const loadBalancer =
+    assignment === undefined
+      ? {}
+      : { ingress: assignment.addresses.map((address) => ({ ip: formatAddress(address) })) };
+  return {
+    ...service,
+    metadata: { ...service.metadata, annotations },
+    status: { ...service.status, loadBalancer },
+  };
+}
+
+function isWritten(service: Service, assignment: Assignment | undefined): boolean {
+  const pool = service.metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool];
+  return addressText(service) === textOf(assignment) && pool === assignment?.pool;
+}
+
+/** Only what we decide is compared: the API server adds fields of its own to an ingress entry. */
+function addressText(service: Service): string {
+  return (service.status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip ?? hostname).join(' ');
+}
+
+function textOf(assignment: Assignment | undefined): string {
+  return (assignment?.addresses ?? []).map(formatAddress).join(' ');
+}
+
+function isMarked(service: Service): boolean {
+  return service.metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool] !== undefined;
+}
+
+function addressesOf(service: Service): readonly Address[] {
+  const ingress = service.status?.loadBalancer?.ingress ?? [];
+  return ingress.flatMap(({ ip }) => (ip === undefined ? [] : (parseAddress(ip) ?? [])));
+}
+
+function placeOf(assignment: Assignment, wish: Wish): Place {
+  const text = [textOf(assignment), sharingOf(wish) ?? '', ...portsOf(wish)].join(' ');
+  return { pool: assignment.pool, text };
+}
+
+function ageText(service: Service): string {
+  return `${service.metadata.creationTimestamp ?? ''} ${keyOf(service)}`;
+}

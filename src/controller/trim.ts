@@ -1,0 +1,12 @@
+import type { Namespace, Service } from '../kubernetes/core.ts';
+import { trimMetadata } from '../kubernetes/trim-metadata.ts';
+
+/** What the controller keeps of the objects it watches. A write starts from the whole object, read anew. */
+
+export function trimService(service: Service): Service {
+  return { ...service, metadata: trimMetadata(service.metadata, ['metallb.io/', 'metallb.universe.tf/']) };
+}
+
+export function trimNamespace({ metadata }: Namespace): Namespace {
+  return { metadata: trimMetadata(metadata) };
+}

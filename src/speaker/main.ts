@@ -1,0 +1,100 @@
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
+import { Responder, type ResponderEvent } from '../layer2/responder.ts';
+import { Liveness } from '../liveness/liveness.ts';
+import { endpointText } from '../memberlist-lite/address-text.ts';
+import { presets } from '../memberlist-lite/config.ts';
+import { metallbKey } from '../memberlist-lite/keyring.ts';
+import { Memberlist } from '../memberlist-lite/memberlist.ts';
+import { NodeTransport } from '../memberlist-lite/node-transport.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { FlagValues } from '../runtime/flags.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { systemRandom } from '../runtime/random.ts';
+import { runDaemon } from '../telemetry/daemon.ts';
+import { flags } from './flags.ts';
+import { Speaker, type SpeakerOptions } from './speaker.ts';
+
+type Flags = FlagValues<typeof flags>;
+
+/** `garpoon speaker`: runs until SIGTERM or SIGINT; resolves to the exit code. */
+export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return runDaemon('speaker', flags, argv, env, (values, parent) => {
+    const log = parent.with({ node: values['node-name'] });
+    const client = clientFromKubeConfig({ path: values.kubeconfig, clock: systemClock });
+    const responder = new Responder({
+      excludeInterfaces: values['exclude-interfaces'].split(',').filter(Boolean),
+      onEvent: (event) => logResponderEvent(log, event),
+    });
+    const speaker = new Speaker({
+      client,
+      responder,
+      liveness: livenessOf(values, log),
+      nodeName: values['node-name'],
+      namespace: values.namespace,
+      speakerLabels: values['ml-labels'],
+      loadBalancerClass: values['lb-class'],
+      ignoreExcludeLabel: values['ignore-exclude-lb'],
+      hash: (text) => hash('sha256', text, 'buffer'),
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+    return {
+      start: () => speaker.start(),
+      unready: () => speaker.unready(),
+      async stop() {
+        await speaker.stop();
+        client.close();
+      },
+    };
+  });
+}
+
+/** The gossip ring of the speakers, or undefined when there is none: then every Node counts as alive. */
+function livenessOf(values: Flags, log: Logger): SpeakerOptions['liveness'] {
+  const { 'ml-bindaddr': address, 'ml-bindport': port } = values;
+  if (address === '') return undefined;
+  const shared = { clock: systemClock, random: systemRandom, log: log.with({ component: 'memberlist' }) };
+  const ring = new Memberlist({
+    name: values['node-name'],
+    advertise: { address, port },
+    transport: new NodeTransport({ address, port }),
+    config: presets[values['ml-timing'] as keyof typeof presets],
+    ...gossipKeys(values['ml-secret-key-path'], log),
+    ...shared,
+  });
+  return (peers) =>
+    new Liveness({ ring, peers: () => peers().map((peer) => endpointText({ address: peer, port })), ...shared });
+}
+
+/** The key in the folder, made as MetalLB makes it, so that both can be in one ring. */
+function gossipKeys(folder: string, log: Logger): { readonly keys?: readonly Uint8Array[] } {
+  if (folder === '') {
+    log.warn('gossip is not encrypted', { remedy: 'give --ml-secret-key-path' });
+    return {};
+  }
+  const file = join(folder, 'secretkey');
+  try {
+    return { keys: [metallbKey(readFileSync(file))] };
+  } catch (cause) {
+    throw new Error(`read the gossip key of --ml-secret-key-path=${folder}`, { cause });
+  }
+}
+
+/** The responder's thread has no logger of its own. */
+function logResponderEvent(log: Logger, event: ResponderEvent): void {
+  const { type, ...fields } = event;
+  switch (type) {
+    case 'interface':
+      log.info('interface', fields);
+      break;
+    case 'error':
+      log.warn('responder failure', fields);
+      break;
+    default:
+      throw new TypeError(`no event of type ${type satisfies never}`);
+  }
+}

@@ -1,0 +1,96 @@
+import { formatAddress } from '../ip/address.ts';
+import type { EndpointSlice, Service } from '../kubernetes/core.ts';
+import type { EventRecorder } from '../kubernetes/events.ts';
+import type { ObjectKey } from '../kubernetes/resource.ts';
+import type { Store } from '../kubernetes/store.ts';
+import type { Announcer } from '../layer2/announcer.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type Decision, decide, type View } from './decision.ts';
+
+/** The index of EndpointSlices by the Service they belong to, and its function. */
+export const sliceIndex = {
+  service: (slice: EndpointSlice): readonly string[] => {
+    const { namespace, labels } = slice.metadata;
+    const name = labels?.['kubernetes.io/service-name'];
+    return name === undefined ? [] : [`${namespace}/${name}`];
+  },
+};
+
+export type SliceStore = Store<EndpointSlice, keyof typeof sliceIndex>;
+
+export type ServiceReconcilerOptions = {
+  readonly services: Store<Service>;
+  readonly slices: SliceStore;
+  readonly view: () => View;
+  readonly announcer: Announcer;
+  readonly events: Pick<EventRecorder, 'record'>;
+  readonly log: Logger;
+};
+
+/** A decision in short. `owner` is who announces, as far as anybody does. */
+type Told = { readonly announced: boolean; readonly text: string; readonly owner: string | undefined };
+
+/** Makes what this node announces for a Service fit the decision. Says so once, when it changes. */
+export class ServiceReconciler {
+  readonly #options: ServiceReconcilerOptions;
+  /** Service → what was last told of it. */
+  readonly #told = new Map<ObjectKey, Told>();
+
+  constructor(options: ServiceReconcilerOptions) {
+    this.#options = options;
+  }
+
+  reconcile(key: ObjectKey): void {
+    const { services, slices, view, announcer } = this.#options;
+    const service = services.get(key);
+    const world = view();
+    const decision = decide(service, slices.by('service', key), world);
+    announcer.set(
+      key,
+      'announce' in decision ? { addresses: decision.announce, interfaces: decision.interfaces } : undefined,
+    );
+    this.#tell(key, service, decision, world.node.name);
+  }
+
+  /** The Services whose last owner is not among the living: the ones not to keep waiting. */
+  orphans(living: ReadonlySet<string>): readonly ObjectKey[] {
+    return [...this.#told].flatMap(([key, { owner }]) => (owner === undefined || living.has(owner) ? [] : [key]));
+  }
+
+  #tell(key: ObjectKey, service: Service | undefined, decision: Decision, node: string): void {
+    const before = this.#told.get(key);
+    const now = toldOf(decision, node);
+    if (service === undefined) this.#told.delete(key);
+    else this.#told.set(key, now);
+    if (before?.text === now.text) return;
+    const { log, events } = this.#options;
+    if (!('announce' in decision)) {
+      const { withdraw: reason, owner } = decision;
+      const fields = owner === undefined ? { service: key, reason } : { service: key, reason, owner };
+      // Of the many Services that are other nodes' business, only those that were ours until now are news.
+      if (before?.announced) log.info('serviceWithdrawn', fields);
+      else log.debug('serviceNotAnnounced', fields);
+      return;
+    }
+    const { announce, pool, interfaces } = decision;
+    log.info('serviceAnnounced', {
+      service: key,
+      ips: announce.map(formatAddress),
+      interfaces,
+      pool,
+      protocol: 'layer2',
+    });
+    if (service === undefined || before?.announced) return;
+    const message = `announcing from node "${node}" with protocol "layer2"`;
+    events.record(service, { type: 'Normal', reason: 'nodeAssigned', message });
+  }
+}
+
+function toldOf(decision: Decision, node: string): Told {
+  if ('withdraw' in decision) {
+    const { withdraw, owner } = decision;
+    return { announced: false, text: `${withdraw} ${owner ?? ''}`, owner };
+  }
+  const text = `${decision.announce.map(formatAddress).join(' ')} @ ${decision.interfaces}`;
+  return { announced: true, text, owner: node };
+}

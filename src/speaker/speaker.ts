@@ -1,0 +1,241 @@
+import { formatProblem } from '../api/field.ts';
+import type { Hash } from '../election/metallb.ts';
+import type { ApiClient } from '../kubernetes/client.ts';
+import { Configuration } from '../kubernetes/configuration.ts';
+import type { Node, Pod, Service } from '../kubernetes/core.ts';
+import { EventRecorder } from '../kubernetes/events.ts';
+import { Reflector } from '../kubernetes/reflector.ts';
+import { endpointSlices, nodes, pods, services } from '../kubernetes/resource.ts';
+import { Store } from '../kubernetes/store.ts';
+import { WorkQueue } from '../kubernetes/workqueue.ts';
+import { Announcer } from '../layer2/announcer.ts';
+import type { Responder } from '../layer2/responder.ts';
+import type { Liveness } from '../liveness/liveness.ts';
+import { type Clock, sleep } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Random } from '../runtime/random.ts';
+import type { View } from './decision.ts';
+import { ServiceReconciler, type SliceStore, sliceIndex } from './service-reconciler.ts';
+import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
+
+/** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
+const companyTimeout = 3_000;
+
+/** Who is alive: the part of `src/liveness` that a speaker uses. */
+export type Ring = Pick<Liveness, 'start' | 'stop' | 'alive' | 'onChange' | 'rejoin'>;
+
+export type SpeakerOptions = {
+  readonly client: ApiClient;
+  /** Closed by the speaker when it stops. */
+  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'close'>;
+  /**
+   * Makes the ring from a function that tells the addresses of the other speakers, because those are known only once
+   * their Pods have been read. Undefined: every Node counts as alive.
+   */
+  readonly liveness: ((peers: () => readonly string[]) => Ring) | undefined;
+  readonly nodeName: string;
+  readonly namespace: string;
+  /** Selects the Pods of the speakers. */
+  readonly speakerLabels: string;
+  readonly loadBalancerClass: string;
+  readonly ignoreExcludeLabel: boolean;
+  readonly hash: Hash;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+};
+
+/** Decides what this node announces, and has it announced. One per node. */
+export class Speaker {
+  readonly #options: SpeakerOptions;
+  readonly #configuration: Configuration;
+  readonly #services: Store<Service>;
+  readonly #slices: SliceStore;
+  readonly #nodes: Store<Node>;
+  readonly #pods: Store<Pod>;
+  readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'synced'>[];
+  readonly #liveness: Ring | undefined;
+  readonly #announcer: Announcer;
+  readonly #events: EventRecorder;
+  readonly #reconciler: ServiceReconciler;
+  readonly #queue: WorkQueue;
+  readonly #stopping = new AbortController();
+  /** Made once for all Services, until something in it changes. */
+  #view: View | undefined;
+  #started = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: SpeakerOptions) {
+    const { log, namespace, nodeName } = options;
+    this.#options = options;
+    this.#configuration = new Configuration(options);
+    this.#services = new Store({ log });
+    this.#slices = new Store({ log, indexes: sliceIndex });
+    this.#nodes = new Store({ log });
+    this.#pods = new Store({ log });
+    const everywhere = { ...options, namespace: undefined };
+    this.#reflectors = [
+      new Reflector({ ...everywhere, resource: services, store: this.#services, trim: trimService }),
+      new Reflector({
+        ...everywhere,
+        resource: endpointSlices,
+        labelSelector: 'kubernetes.io/service-name',
+        store: this.#slices,
+        trim: trimSlice,
+      }),
+      new Reflector({ ...everywhere, resource: nodes, store: this.#nodes, trim: trimNode }),
+      new Reflector({
+        ...options,
+        namespace,
+        resource: pods,
+        labelSelector: options.speakerLabels,
+        store: this.#pods,
+        trim: trimPod,
+      }),
+    ];
+    this.#liveness = options.liveness?.(() => this.#peers());
+    this.#announcer = new Announcer(options);
+    // MetalLB's component name, which people's alerts and dashboards select.
+    this.#events = new EventRecorder({ ...options, component: 'metallb-speaker', host: nodeName });
+    this.#reconciler = new ServiceReconciler({
+      services: this.#services,
+      slices: this.#slices,
+      view: () => this.#currentView(),
+      announcer: this.#announcer,
+      events: this.#events,
+      log,
+    });
+    const reconcile = async (key: string) => this.#reconciler.reconcile(key);
+    this.#queue = new WorkQueue({ ...options, name: 'service', reconcile });
+  }
+
+  /**
+   * Resolves when everything has been read, a configuration is in force, the ring joined, and every Service looked at
+   * once. Rejects when stopped before that, or when the ring cannot be started.
+   */
+  async start(): Promise<void> {
+    this.#configuration.start();
+    for (const reflector of this.#reflectors) reflector.start();
+    await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
+    // Not before: whoever is in the ring is given Services, and must know enough to announce them.
+    if (this.#liveness !== undefined) await this.#join(this.#liveness);
+    this.#stopping.signal.throwIfAborted();
+    this.#configuration.onChange(() => this.#reconsider());
+    this.#services.onChange((key) => this.#queue.add(key));
+    this.#slices.onChange((_key, now, before) => {
+      for (const slice of [now, before]) {
+        if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#queue.add(key);
+      }
+    });
+    this.#nodes.onChange((_name, now, before) => {
+      if (nodeText(now) !== nodeText(before)) this.#reconsider();
+    });
+    this.#reconsider();
+    await this.#queue.idle();
+    this.#announcer.flush();
+    this.#started = true;
+  }
+
+  /** Why the speaker is not at work yet; empty when it is. */
+  unready(): readonly string[] {
+    if (this.#started) return [];
+    const problems = this.#configuration.errors().map(formatProblem);
+    return problems.length > 0 ? problems : ['the cluster has not been read, or no other speaker been heard yet'];
+  }
+
+  /**
+   * Leaves the ring first, so that the others take over, and only then falls silent: between the two both answer, which
+   * a client does not notice, instead of neither. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#shutDown();
+    return this.#stopped;
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#stopping.abort();
+    await this.#queue.stop();
+    // The others notice our silence too, only later; nothing may keep us from falling silent.
+    await this.#liveness?.stop().catch((error) => this.#options.log.warn('ring not left', { error }));
+    this.#announcer.close();
+    this.#options.responder.close();
+    await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
+    await this.#events.stop();
+  }
+
+  /** A speaker that has heard of no other yet would take every address for itself, so it waits for company first. */
+  async #join(liveness: Ring): Promise<void> {
+    const { clock, log } = this.#options;
+    this.#stopping.signal.throwIfAborted();
+    await liveness.start();
+    this.#pods.onChange((_key, now, before) => {
+      if (now?.status?.podIP !== before?.status?.podIP) liveness.rejoin();
+    });
+    const heard = new AbortController();
+    liveness.onChange(() => {
+      if (liveness.alive().size > 1) heard.abort();
+      this.#reconsider();
+    });
+    if (liveness.alive().size > 1 || !this.#hasPeers()) return;
+    const signal = AbortSignal.any([heard.signal, this.#stopping.signal]);
+    await sleep(clock, companyTimeout, signal).then(
+      () => log.warn('no other speaker heard', { peers: this.#peers() }),
+      () => {}, // Heard one, or stopped.
+    );
+  }
+
+  #currentView(): View {
+    this.#view ??= this.#look();
+    return this.#view;
+  }
+
+  #look(): View {
+    const { nodeName: name, loadBalancerClass, ignoreExcludeLabel, hash } = this.#options;
+    const all = this.#nodes.list();
+    return {
+      node: { name, labels: this.#nodes.get(name)?.metadata.labels ?? {} },
+      config: this.#configuration.current(),
+      cluster: {
+        nodes: all.map((node) => ({
+          name: node.metadata.name,
+          labels: node.metadata.labels ?? {},
+          networkUnavailable: isNetworkUnavailable(node),
+        })),
+        members: this.#liveness?.alive() ?? new Set(all.map((node) => node.metadata.name)),
+        ignoreExcludeLabel,
+      },
+      loadBalancerClass,
+      hash,
+    };
+  }
+
+  /** Of a Pod that has ended, the address is another's by now. */
+  #livingPods(): readonly Pod[] {
+    return this.#pods.list().filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed');
+  }
+
+  #peers(): readonly string[] {
+    return this.#livingPods().flatMap(({ status }) => status?.podIP ?? []);
+  }
+
+  #hasPeers(): boolean {
+    const { nodeName } = this.#options;
+    return this.#livingPods().some(({ spec, status }) => spec?.nodeName !== nodeName && status?.podIP !== undefined);
+  }
+
+  /** Something that concerns every Service has changed. Those that lost their owner by it come first. */
+  #reconsider(): void {
+    this.#view = undefined;
+    for (const key of this.#reconciler.orphans(this.#currentView().cluster.members)) this.#queue.add(key);
+    for (const key of this.#services.keys()) this.#queue.add(key);
+  }
+}
+
+function isNetworkUnavailable(node: Node): boolean {
+  return (node.status?.conditions ?? []).some(({ type, status }) => type === 'NetworkUnavailable' && status === 'True');
+}
+
+/** What the election reads of a Node; heartbeats change none of it. */
+function nodeText(node: Node | undefined): string {
+  return node === undefined ? '' : JSON.stringify([node.metadata.labels, isNetworkUnavailable(node)]);
+}

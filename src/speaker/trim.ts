@@ -1,0 +1,43 @@
+import type { EndpointSlice, Node, Pod, Service } from '../kubernetes/core.ts';
+import { trimMetadata } from '../kubernetes/trim-metadata.ts';
+
+/** What a speaker keeps of the objects it watches: a Node alone is some 20 kB, most of it image names. */
+
+export function trimService(service: Service): Service {
+  const { metadata, spec, status, ...type } = service;
+  const { type: kind, loadBalancerClass, externalTrafficPolicy } = spec ?? {};
+  return {
+    ...type,
+    metadata: trimMetadata(metadata, ['metallb.io/', 'metallb.universe.tf/']),
+    spec: {
+      ...(kind === undefined ? {} : { type: kind }),
+      ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
+      ...(externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy }),
+    },
+    ...(status?.loadBalancer === undefined ? {} : { status: { loadBalancer: status.loadBalancer } }),
+  };
+}
+
+export function trimNode({ metadata, status }: Node): Node {
+  const conditions = status?.conditions?.filter(({ type }) => type === 'NetworkUnavailable') ?? [];
+  return { metadata: trimMetadata(metadata), status: { conditions } };
+}
+
+export function trimSlice({ metadata, addressType, endpoints }: EndpointSlice): EndpointSlice {
+  const addresses: readonly string[] = [];
+  const kept = endpoints?.map(({ nodeName, conditions }) => ({
+    addresses,
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(conditions === undefined ? {} : { conditions }),
+  }));
+  return { metadata: trimMetadata(metadata), addressType, endpoints: kept ?? null };
+}
+
+export function trimPod({ metadata, spec, status }: Pod): Pod {
+  const { phase, podIP } = status ?? {};
+  return {
+    metadata: trimMetadata(metadata),
+    ...(spec?.nodeName === undefined ? {} : { spec: { nodeName: spec.nodeName } }),
+    status: { ...(phase === undefined ? {} : { phase }), ...(podIP === undefined ? {} : { podIP }) },
+  };
+}
