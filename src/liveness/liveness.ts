@@ -9,8 +9,6 @@ const settledInterval = 60_000;
 /** The same while some are not: at least, and at most this much more. */
 const missingInterval = 2000;
 const missingJitter = 3000;
-/** How long the first attempt to join may keep the start waiting, in milliseconds. */
-const longestFirstAttempt = 3000;
 
 /**
  * Which speakers are alive. Joins the ring and keeps joining it, for whom the ring has lost does not come back by
@@ -47,22 +45,15 @@ export class Liveness {
     this.#log = options.log;
   }
 
-  /**
-   * Starts the ring and joins it. Resolves when another member is known, or when everyone was asked in vain, and in any
-   * case after three seconds: before, `alive()` would make us look alone. Rejects when the port cannot be had.
-   */
+  /** Starts the ring and the first attempt to join, without waiting for it. Rejects when the port cannot be had. */
   async start(): Promise<void> {
-    const inCompany = Promise.withResolvers<void>();
     this.#ring.onChange(({ type }) => {
       this.#refresh();
-      if (this.#alive.size > 1) inCompany.resolve();
       if (type === 'leave') this.#schedule();
     });
     await this.#ring.start();
     this.#refresh();
-    const limit = this.#clock.after(longestFirstAttempt, inCompany.resolve);
-    await Promise.race([inCompany.promise, this.#attempt()]);
-    limit.cancel();
+    this.rejoin();
   }
 
   /** The names of the speakers that are alive, our own included once started. A new set after every change. */

@@ -33,17 +33,8 @@ class Cluster {
     const speaker = { name: `node-${number}`, liveness, warnings };
     this.speakers.push(speaker);
     if (listed) this.list();
-    await this.start(liveness);
+    await liveness.start();
     return speaker;
-  }
-
-  /** Time until the start resolves. */
-  start(liveness: Liveness): Promise<number> {
-    let started = false;
-    void liveness.start().then(() => {
-      started = true;
-    });
-    return this.clock.until('the speaker has started', () => started, 5000);
   }
 
   list(): void {
@@ -79,25 +70,6 @@ test('alone we are the only one alive', async () => {
   assert.equal(seen(liveness), 'node-1');
   await cluster.clock.advance(300_000);
   assert.equal(seen(liveness), 'node-1');
-  await cluster.stop();
-});
-
-test('the start waits until another speaker is known', async () => {
-  const cluster = new Cluster();
-  await cluster.add();
-  const { liveness } = await cluster.add();
-  assert.equal(seen(liveness), 'node-1 node-2');
-  await cluster.stop();
-});
-
-test('peers that do not answer hold the start up for three seconds, no longer', async () => {
-  const cluster = new Cluster();
-  cluster.peers = ['192.0.2.1:7946', '192.0.2.99:7946'];
-  cluster.network.cut('192.0.2.99');
-  const { liveness } = await cluster.add(false);
-  assert.equal(seen(liveness), 'node-1');
-  const tenths = Math.round(cluster.clock.now() / 100);
-  assert.equal(tenths, 30, `started after ${cluster.clock.now()} ms`);
   await cluster.stop();
 });
 
