@@ -1,7 +1,7 @@
 // npm run check: types, Biome (format, lint, import rules), clang-format, and the rules no tool knows.
 //
 //   node scripts/check.mjs                   report
-//   node scripts/check.mjs --format-native   reformat native/ in place
+//   node scripts/check.mjs --format          reformat in place
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -11,8 +11,12 @@ process.chdir(resolve(fileURLToPath(new URL('..', import.meta.url))));
 const bin = (name) => join('node_modules', '.bin', name);
 const nativeFiles = filesUnder('native').filter((file) => /\.(cc|h)$/.test(file));
 
-if (process.argv[2] === '--format-native') {
-  process.exit(spawnSync('clang-format', ['-i', ...nativeFiles], { stdio: 'inherit' }).status ?? 1);
+if (process.argv[2] === '--format') {
+  const runs = [
+    spawnSync(bin('biome'), ['check', '--write', '.'], { stdio: 'inherit' }),
+    spawnSync('clang-format', ['-i', ...nativeFiles], { stdio: 'inherit' }),
+  ];
+  process.exit(runs.every(({ status }) => status === 0) ? 0 : 1);
 }
 
 const results = [

@@ -4,6 +4,8 @@ import { bundle } from './bundle.mjs';
 
 const entry = await bundle();
 const child = spawn(process.execPath, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
-// The child ends by itself on the terminal's Ctrl-C; what is sent to this process alone is passed on.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128 + 15)));
+// The terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));
+}
+child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 143)));

@@ -1,8 +1,11 @@
 // Brings what a command of package.json needs: npm packages, the native addon, Debian packages. Says what it does,
 // does nothing when all is there. Runs on whatever Node the machine has (18 or newer), before anything is installed.
 //
-//   node scripts/setup.mjs build|lab|check|native|test|bench
-import { spawnSync } from 'node:child_process';
+//   node scripts/setup.mjs build|lab|check|native|test|bench [-- SCRIPT ARGS…]
+//
+// With a script, goes on with that one on the Node that package.json brings. A second `node` in the same shell line
+// would not do: shells remember where they found the first.
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
@@ -50,6 +53,21 @@ debianPackages();
 npmPackages();
 if (profile.addon) addon();
 if (profile.kubectl === 'debian') debianKubectl();
+if (process.argv[3] === '--') goOn(process.argv.slice(4));
+
+function goOn(args) {
+  const bin = resolve('node_modules', '.bin');
+  const brought = join(bin, 'node');
+  const child = spawn(existsSync(brought) ? brought : process.execPath, args, {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
+  });
+  // The terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => signal !== 'SIGINT' && child.kill(signal));
+  }
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 143)));
+}
 
 function npmPackages() {
   const want = digest(['package-lock.json', 'package.json']);

@@ -188,7 +188,9 @@ class Demo {
     await this.#event('plugged back', addresses, () => network.plug(leader), back);
 
     this.#story.chapter(`The speaker of ${leader} is killed`);
-    this.#story.say('kill -9: no farewell; the others have to notice. The node still forwards for a client that knows it');
+    this.#story.say(
+      'kill -9: no farewell; the others have to notice. The node still forwards for a client that knows it',
+    );
     await this.#event('killed', addresses, () => garpoon.kill(leader), taken);
     this.#story.say(`the speaker of ${leader} is started again`);
     await this.#event('started again', addresses, () => garpoon.start(leader), back);
