@@ -1,20 +1,23 @@
 # syntax=docker/dockerfile:1
-# Two stages: build the bundle and the addon; keep Node, the bundle and the addon, and nothing else.
-# Both base images can be replaced, for mirrors and for building without a registry.
+# Two stages: the first builds the bundle and the addon, the second adds them to a Node image and has no compiler.
+# Both base images can be replaced, for mirrors and for building without a registry. They need the same C library.
 ARG BUILD_IMAGE=docker.io/library/node:24-bookworm
 ARG RUN_IMAGE=docker.io/library/node:24-bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /garpoon
 COPY package.json package-lock.json .npmrc ./
-# The image has its own Node 24, so the one that package.json brings for developers is left out.
-RUN npm ci --omit=optional
-COPY binding.gyp tsconfig.json ./
+# The Node that package.json brings for developers goes, so that the image's own builds the addon, with its own headers.
+# Not by --omit=optional, which would leave out esbuild's binary as well.
+RUN npm ci && rm -rf node_modules/node-linux-* node_modules/.bin/node
+COPY binding.gyp ./
 COPY native native
 COPY scripts scripts
+RUN npm run build:native
+COPY tsconfig.json ./
 COPY deploy/crds deploy/crds
 COPY src src
-RUN npm run build:native && node scripts/bundle.mjs
+RUN node scripts/bundle.mjs
 
 FROM ${RUN_IMAGE}
 WORKDIR /garpoon

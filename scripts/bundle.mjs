@@ -16,7 +16,10 @@ const programs = {
 };
 
 export async function bundle() {
-  if (existsSync(entry) && statSync(entry).mtimeMs > newest(['src', 'package.json', 'scripts/bundle.mjs']))
+  if (
+    existsSync(entry) &&
+    statSync(entry).mtimeMs > newest(['src', 'deploy/crds', 'package.json', 'scripts/bundle.mjs'])
+  )
     return entry;
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   await build({

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { Controller } from '../../src/controller/controller.ts';
+import { ApiClient } from '../../src/kubernetes/client.ts';
+import { ipAddressPools } from '../../src/kubernetes/configuration.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { Speaker } from '../../src/speaker/speaker.ts';
+import { FakeResponder, sha256 } from '../speaker/support.ts';
+import { impatient, system, TestCluster } from '../support/cluster.ts';
+import { eventually, suite } from '../support/suite.ts';
+import { containerOf, manifest } from './manifests.ts';
+import { covers, describe, type Permission, permissionAsked, permissionsGranted } from './rbac.ts';
+import { RecordingProxy } from './recording-proxy.ts';
+
+const test = suite('deploy/rbac');
+
+const programs = ['controller', 'speaker'] as const;
+type Asked = Readonly<Record<(typeof programs)[number], readonly Permission[]>>;
+
+let asked: Asked;
+test.before(async () => {
+  asked = await askedInALife();
+});
+
+for (const program of programs) {
+  const account = `garpoon-${program}`;
+
+  test(`the ${program} may do all that it does`, () => {
+    const granted = permissionsGranted(account);
+    const refused = asked[program].filter((permission) => !granted.some((grant) => covers(grant, permission)));
+    assert.deepEqual([...new Set(refused.map(describe))], []);
+  });
+
+  test(`the ${program} does all that it may do`, () => {
+    const unused = permissionsGranted(account).filter((grant) => !asked[program].some((one) => covers(grant, one)));
+    assert.deepEqual(unused.map(describe), []);
+  });
+
+  test(`nothing is granted to the ${program} everywhere that it uses in its own namespace only`, () => {
+    const everywhere = permissionsGranted(account).filter(({ namespace }) => namespace === undefined);
+    const tooWide = everywhere.filter((grant) => {
+      const used = asked[program].filter((one) => covers(grant, one));
+      return used.length > 0 && used.every(({ namespace }) => namespace === system);
+    });
+    assert.deepEqual(tooWide.map(describe), []);
+  });
+}
+
+for (const [kind, program] of [
+  ['Deployment', 'controller'],
+  ['DaemonSet', 'speaker'],
+] as const) {
+  test(`the ${kind} of the ${program} runs under the account of the ${program}`, () => {
+    const workload = manifest(kind, `garpoon-${program}`);
+    assert.equal(containerOf(workload).args[0], program);
+    const { serviceAccountName } = workload.spec!.template.spec;
+    assert.equal(serviceAccountName, `garpoon-${program}`);
+    assert.equal(manifest('ServiceAccount', serviceAccountName).metadata.namespace, workload.metadata.namespace);
+  });
+}
+
+/** What both ask of the API server from their start to their stop, with everything in between that makes them write. */
+async function askedInALife(): Promise<Asked> {
+  const cluster = await TestCluster.start();
+  const doors = {
+    controller: await RecordingProxy.start(cluster.client.server),
+    speaker: await RecordingProxy.start(cluster.client.server),
+  };
+  const clients = programs.map((name) => new ApiClient({ server: doors[name].url, clock: systemClock }));
+  const shared = { namespace: system, loadBalancerClass: '', clock: systemClock, random: impatient, log: silentLogger };
+  const controller = new Controller({ ...shared, client: clients[0]! });
+  const responder = new FakeResponder();
+  const speaker = new Speaker({
+    ...shared,
+    client: clients[1]!,
+    responder,
+    liveness: undefined,
+    nodeName: 'node-a',
+    speakerLabels: 'app=garpoon,component=speaker',
+    ignoreExcludeLabel: false,
+    hash: sha256,
+  });
+  try {
+    await cluster.node('node-a');
+    await Promise.all([controller.start(), speaker.start()]);
+    await live(cluster, responder);
+  } finally {
+    await Promise.all([controller.stop(), speaker.stop()]);
+    for (const client of clients) client.close();
+    for (const name of programs) await doors[name].close();
+    await cluster.stop();
+  }
+  const read = (door: RecordingProxy) => door.requests.map(({ method, url }) => permissionAsked(method, url));
+  return { controller: read(doors.controller), speaker: read(doors.speaker) };
+}
+
+/** Services come, wait, go and come back, and so does the node; what happens twice is an event counted up. */
+async function live(cluster: TestCluster, responder: FakeResponder): Promise<void> {
+  const told = (service: string, reason: string, times: number) =>
+    eventually(`${service} was told ${reason} ${times} times`, async () => {
+      return (await cluster.eventCount(service, reason)) === times;
+    });
+  const announced = (table: string) => eventually(`"${table}" is announced`, () => responder.table() === table);
+  const inUse = (count: number) =>
+    eventually(`the pool counts ${count}`, async () => {
+      return (await cluster.client.get(ipAddressPools, `${system}/lan`))?.status?.assignedIPv4 === count;
+    });
+
+  await cluster.pool('lan', ['192.0.2.1/32']);
+  await cluster.advertisement('lan');
+  await cluster.service('web');
+  await cluster.endpoints('web', [{ node: 'node-a' }]);
+  await told('web', 'IPAllocated', 1);
+  await announced('192.0.2.1@all');
+  await inUse(1);
+  await cluster.service('api');
+  await told('api', 'AllocationFailed', 1);
+
+  await cluster.node('node-a', { 'node.kubernetes.io/exclude-from-external-load-balancers': '' });
+  await announced('');
+  await cluster.node('node-a');
+  await announced('192.0.2.1@all');
+  await told('web', 'nodeAssigned', 2);
+
+  await cluster.edit('web', { type: 'ClusterIP' });
+  await told('api', 'IPAllocated', 1);
+  await cluster.edit('web', { type: 'LoadBalancer' });
+  await cluster.deleteService('api');
+  await told('web', 'IPAllocated', 2);
+  await announced('192.0.2.1@all');
+  await cluster.deleteService('web');
+  await announced('');
+  await inUse(0);
+}
