@@ -1,4 +1,4 @@
 import type { FlagSet } from '../runtime/flags.ts';
 import { daemonFlags, healthFlags } from '../telemetry/daemon.ts';
 
-export const flags = { ...daemonFlags, ...healthFlags('0.0.0.0', '17472') } as const satisfies FlagSet;
+export const flags = { ...daemonFlags, ...healthFlags('', '17472') } as const satisfies FlagSet;

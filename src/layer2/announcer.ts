@@ -59,6 +59,14 @@ export class Announcer {
     if (fresh.length > 0) this.#options.responder.announce(fresh.map((entry) => entry.address));
   }
 
+  /** Announces everything anew: somebody else may have claimed it meanwhile, and the neighbours believed it. */
+  repeat(): void {
+    this.flush();
+    if (this.#table.size > 0) {
+      this.#options.responder.announce([...this.#table.values()].map((entry) => entry.address));
+    }
+  }
+
   /** Withdraws everything. The responder stays open: its owner closes it. */
   close(): void {
     if (this.#closed) return;

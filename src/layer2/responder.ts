@@ -225,7 +225,10 @@ function loadAddon(): Addon {
   // From dist/, beside the bundle or in the checkout; from src/layer2/.
   const places = ['./garpoon.node', '../build/Release/garpoon.node', '../../build/Release/garpoon.node'];
   const path = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((file) => existsSync(file));
-  if (path === undefined) throw new Error('the native addon garpoon.node is not built: npm run build:native');
+  if (path === undefined)
+    throw new Error(
+      'the native addon garpoon.node is not built: npm run build:native, or npm rebuild garpoon where it is installed',
+    );
   const addon = createRequire(import.meta.url)(path) as Addon;
   if (addon.counterNames.join() !== counterNames.join()) {
     throw new Error(`${path} is of another version: npm run build:native`);

@@ -6,9 +6,11 @@ import type { Random } from '../runtime/random.ts';
 
 /** Between two looks at whether all peers are in the ring, in milliseconds; the same as MetalLB's. */
 const settledInterval = 60_000;
-/** The same while some are not: at least, and at most this much more. */
-const missingInterval = 2000;
-const missingJitter = 3000;
+/**
+ * The same while some are not: at first, and at most. It doubles with each attempt, so that a short interruption ends
+ * soon, for as long as it lasts both sides may claim an address, and a node that is gone for good costs little.
+ */
+const missingInterval = { first: 500, longest: 5000 };
 
 /**
  * Which speakers are alive. Joins the ring and keeps joining it, for whom the ring has lost does not come back by
@@ -24,6 +26,8 @@ export class Liveness {
   #alive: ReadonlySet<string> = new Set();
   #timer: Timer | undefined;
   #joining = false;
+  /** Since somebody was lost last. */
+  #attempts = 0;
   #unreached = '';
   #stopping: Promise<void> | undefined;
 
@@ -49,7 +53,9 @@ export class Liveness {
   async start(): Promise<void> {
     this.#ring.onChange(({ type }) => {
       this.#refresh();
-      if (type === 'leave') this.#schedule();
+      if (type !== 'leave') return;
+      this.#attempts = 0;
+      this.#schedule();
     });
     await this.#ring.start();
     this.#refresh();
@@ -69,6 +75,7 @@ export class Liveness {
 
   /** Looks for missing peers now. To be called when the list of peers has changed. */
   rejoin(): void {
+    this.#attempts = 0;
     void this.#attempt(); // Joining never rejects.
   }
 
@@ -97,7 +104,10 @@ export class Liveness {
     if (this.#joining || this.#stopping !== undefined) return;
     this.#joining = true;
     const missing = this.#missing();
-    if (missing.length > 0) this.#report(await this.#ring.join(missing));
+    if (missing.length > 0) {
+      this.#report(await this.#ring.join(missing));
+      this.#attempts += 1;
+    }
     this.#joining = false;
     this.#schedule();
   }
@@ -106,8 +116,10 @@ export class Liveness {
     if (this.#joining || this.#stopping !== undefined) return;
     this.#timer?.cancel();
     const settled = this.#alive.size > 1 && this.#missing().length === 0;
-    const delay = settled ? settledInterval : missingInterval + this.#random.float() * missingJitter;
-    this.#timer = this.#clock.after(delay, () => this.rejoin());
+    if (settled) this.#attempts = 0;
+    const pause = Math.min(missingInterval.first * 2 ** this.#attempts, missingInterval.longest);
+    const delay = settled ? settledInterval : pause * (1 - this.#random.float() / 2);
+    this.#timer = this.#clock.after(delay, () => void this.#attempt());
   }
 
   /** Peers at whose place the ring has no member. */

@@ -110,6 +110,7 @@ export const fast: Config = {
   announceVerdicts: true,
   stallTolerance: 50,
   gossipInterval: 50,
+  tcpTimeout: 1000,
 };
 
 export const presets = { lan, wan, local, fast } as const;

@@ -62,6 +62,9 @@ export class Speaker {
   readonly #stopping = new AbortController();
   /** Made once for all Services, until something in it changes. */
   #view: View | undefined;
+  /** Who was alive when last looked at, and who has been lost and is not back. */
+  #members: ReadonlySet<string> = new Set();
+  readonly #lost = new Set<string>();
   #started = false;
   #stopped: Promise<void> | undefined;
 
@@ -172,9 +175,11 @@ export class Speaker {
       if (now?.status?.podIP !== before?.status?.podIP) liveness.rejoin();
     });
     const heard = new AbortController();
+    this.#members = liveness.alive();
     liveness.onChange(() => {
       if (liveness.alive().size > 1) heard.abort();
       this.#reconsider();
+      this.#repeatForTheReturned(liveness.alive());
     });
     if (liveness.alive().size > 1 || !this.#hasPeers()) return;
     const signal = AbortSignal.any([heard.signal, this.#stopping.signal]);
@@ -182,6 +187,18 @@ export class Speaker {
       () => log.warn('no other speaker heard', { peers: this.#peers() }),
       () => {}, // Heard one, or stopped.
     );
+  }
+
+  /**
+   * A member that was lost and is back may have held what we hold, each of us believing the other dead. It withdraws
+   * now, but the neighbours still have its MAC address.
+   */
+  #repeatForTheReturned(alive: ReadonlySet<string>): void {
+    const returned = [...alive].some((name) => this.#lost.delete(name));
+    for (const name of this.#members) if (!alive.has(name)) this.#lost.add(name);
+    this.#members = alive;
+    // Not before it is decided anew who holds what. Waiting for the queue never rejects.
+    if (returned) void this.#queue.idle().then(() => this.#announcer.repeat());
   }
 
   #currentView(): View {

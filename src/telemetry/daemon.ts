@@ -22,7 +22,7 @@ export const daemonFlags = {
 /** The flags that differ in their defaults. */
 export function healthFlags<const Host extends string, const Port extends string>(host: Host, port: Port) {
   return {
-    'health-probe-host': { kind: 'text', help: 'address of /healthz and /readyz', default: host },
+    'health-probe-host': { kind: 'text', help: 'address of /healthz and /readyz; empty: every address', default: host },
     'health-probe-port': { kind: 'port', help: 'port of /healthz and /readyz', default: port },
   } as const satisfies FlagSet;
 }

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 
 export type HealthServerOptions = {
+  /** Empty: every address, IPv4 and IPv6. */
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
@@ -28,9 +29,9 @@ export class HealthServer {
     const { host, port } = this.#options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', (cause) =>
-        reject(new Error(`listen for health checks on ${host}:${port}`, { cause })),
+        reject(new Error(`listen for health checks on ${host || 'every address'}, port ${port}`, { cause })),
       );
-      this.#server.listen(port, host, () => {
+      this.#server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
         const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });

@@ -112,6 +112,18 @@ test('an address is never announced on more interfaces than the responder takes'
   assert.deepEqual(lengths, [maxInterfacePatterns, maxInterfacePatterns]);
 });
 
+test('repeat announces the whole table as it is now, and nothing when it is empty', () => {
+  const { announcer, told } = announcerWithRecord();
+  announcer.set('default/web', { addresses: [address('192.0.2.1'), address('2001:db8::1')], interfaces: 'all' });
+  announcer.flush();
+  told();
+  announcer.repeat();
+  assert.equal(told().at(-1), 'burst 192.0.2.1 2001:db8::1');
+  announcer.set('default/web', undefined);
+  announcer.repeat();
+  assert.equal(told().at(-1), 'nothing');
+});
+
 test('close withdraws everything and is idempotent', () => {
   const { announcer, told } = announcerWithRecord();
   announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: 'all' });

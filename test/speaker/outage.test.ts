@@ -30,6 +30,38 @@ test(
   }),
 );
 
+test(
+  'when a member that was lost is back, what stays here is announced anew, and what goes back is not',
+  inWorld(ab, async (world) => {
+    await world.serve('web', '192.0.2.1');
+    await world.serve('dns', '192.0.2.2');
+    world.ring.add('node-b');
+    const station = await world.start('node-a');
+    await world.announces(station, '192.0.2.1@all');
+    world.ring.remove('node-b');
+    await world.announces(station, '192.0.2.1@all 192.0.2.2@all');
+    station.responder.bursts.length = 0;
+    world.ring.add('node-b');
+    await world.announces(station, '192.0.2.1@all');
+    await eventually('it is announced anew', () => station.responder.bursts.length > 0);
+    assert.deepEqual(station.responder.bursts, ['192.0.2.1']);
+  }),
+);
+
+test(
+  'a member that is new is no reason to announce anything anew',
+  inWorld(ab, async (world) => {
+    await world.serve('web', '192.0.2.1');
+    await world.serve('dns', '192.0.2.2');
+    const station = await world.start('node-a');
+    await world.announces(station, '192.0.2.1@all 192.0.2.2@all');
+    station.responder.bursts.length = 0;
+    world.ring.add('node-b');
+    await world.announces(station, '192.0.2.1@all');
+    assert.deepEqual(station.responder.bursts, []);
+  }),
+);
+
 for (const [what, harm] of [
   ['closes its watches', (cluster) => cluster.api.faults.closeWatches()],
   [

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { formatAddress } from '../../src/ip/address.ts';
+import { type Address, formatAddress } from '../../src/ip/address.ts';
 import { pods } from '../../src/kubernetes/resource.ts';
 import type { Announcement } from '../../src/layer2/responder.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -111,7 +111,12 @@ export class FakeResponder {
     this.#steps.push(this.table());
   }
 
-  announce(): void {}
+  /** The addresses of every burst, in the order they were asked for. */
+  readonly bursts: string[] = [];
+
+  announce(addresses: readonly Address[]): void {
+    this.bursts.push(addresses.map(formatAddress).join(' '));
+  }
 
   close(): void {
     this.closed = true;

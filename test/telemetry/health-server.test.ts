@@ -45,6 +45,6 @@ test('a port that is taken is named', () =>
     const first = new HealthServer({ host: '127.0.0.1', port: 0, unready: () => [] });
     const port = await first.listen();
     const second = new HealthServer({ host: '127.0.0.1', port, unready: () => [] });
-    await assert.rejects(second.listen(), new RegExp(`127.0.0.1:${port}`));
+    await assert.rejects(second.listen(), new RegExp(`127.0.0.1, port ${port}`));
     await first.close();
   }));
