@@ -199,6 +199,9 @@ class Demo {
 
     this.#story.chapter(`The speaker of ${leader} is stopped, as in an upgrade`);
     this.#story.say('SIGTERM: it leaves the ring, the others take over, and only then does it fall silent');
+    this.#story.say(
+      'only a request that is under way when the address moves can be lost: the new node does not know it',
+    );
     await this.#event('stopped in good order', addresses, () => garpoon.kill(leader, 'SIGTERM'), taken);
   }
 
