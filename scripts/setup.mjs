@@ -119,7 +119,11 @@ function debianKubectl() {
   say("fetching Debian's kubectl (package kubernetes-client)");
   mkdirSync(directory, { recursive: true });
   if (process.getuid?.() === 0) aptGet(['update', '-qq']);
-  run('apt-get', ['download', '-qq', 'kubernetes-client'], { cwd: directory, stdio: ['ignore', 'ignore', 'inherit'] });
+  // As root, apt would download as a user of its own, who may not write here.
+  run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', '-qq', 'kubernetes-client'], {
+    cwd: directory,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const archive = readdirSync(directory).find((name) => name.endsWith('.deb'));
   run('dpkg-deb', ['-x', archive, '.'], { cwd: directory });
 }
