@@ -96,9 +96,14 @@ function debianPackages() {
       .map(([, name]) => name),
   );
   if (profile.kubectl === 'any' && !hasCommand('kubectl')) missing.add('kubernetes-client');
-  if (profile.fuzzer && !listSafely('/usr/lib').some(hasFuzzerRuntime)) missing.add(`libclang-rt-${clangMajor()}-dev`);
-  if (missing.size === 0) return;
-  const names = [...missing].sort();
+  if (profile.fuzzer && !hasFuzzerRuntime()) missing.add(`libclang-rt-${clangMajor()}-dev`);
+  install([...missing].sort());
+  // Which version of clang there is, is known only now if it was missing.
+  if (profile.fuzzer && !hasFuzzerRuntime()) install([`libclang-rt-${clangMajor()}-dev`]);
+}
+
+function install(names) {
+  if (names.length === 0) return;
   const line = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
   if (process.getuid?.() !== 0 || !hasCommand('apt-get')) {
     stop(`these Debian packages are missing; as root, run:\n  ${line}`);
@@ -128,12 +133,14 @@ function debianKubectl() {
   run('dpkg-deb', ['-x', archive, '.'], { cwd: directory });
 }
 
-function hasFuzzerRuntime(name) {
-  if (!name.startsWith('llvm-')) return false;
-  const clangDirectory = join('/usr/lib', name, 'lib', 'clang');
-  return listSafely(clangDirectory).some((version) =>
-    listSafely(join(clangDirectory, version, 'lib', 'linux')).some((file) => file.includes('fuzzer')),
-  );
+function hasFuzzerRuntime() {
+  const installed = listSafely('/usr/lib').filter((name) => name.startsWith('llvm-'));
+  return installed.some((name) => {
+    const clangDirectory = join('/usr/lib', name, 'lib', 'clang');
+    return listSafely(clangDirectory).some((version) =>
+      listSafely(join(clangDirectory, version, 'lib', 'linux')).some((file) => file.includes('fuzzer')),
+    );
+  });
 }
 
 function clangMajor() {

@@ -1,6 +1,6 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +29,7 @@ export class Installation {
     copyFileSync(addon, join(directory, 'dist', 'garpoon.node'));
     copyFileSync(process.execPath, join(directory, 'node'));
     // Other users run it too.
-    for (const path of [directory, join(directory, 'node')]) chmodSync(path, 0o755);
+    execFileSync('chmod', ['-R', 'a+rX', directory]);
     return new Installation(directory);
   }
 
