@@ -27,8 +27,10 @@ metadata: { name: lan, namespace: metallb-system }
 `;
 
 test('the demo ends in a failover of an IPv4 and an IPv6 address, and leaves nothing behind', async () => {
-  const before = labNamespaces();
-  const { code, stdout, stderr } = await installation.run(['lab', 'demo']);
+  const state = mkdtempSync(join(tmpdir(), 'garpoon-lab-demo-'));
+  const running = installation.run(['lab', 'demo'], { env: { GARPOON_LAB_STATE: state } });
+  const id = await eventually('the run is recorded', () => runIn(state));
+  const { code, stdout, stderr } = await running;
   assert.equal(code, 0, `${stdout}\n${stderr}`);
   for (const family of ['IPv4', 'IPv6']) {
     assert.match(
@@ -42,7 +44,9 @@ test('the demo ends in a failover of an IPv4 and an IPv6 address, and leaves not
     assert.ok(Number(failed) <= 3, `${failed} requests failed at a stop in good order`);
     assert.ok(lastFailure === '-' || Number.parseFloat(lastFailure) < 1, `the last one after ${lastFailure} s`);
   }
-  assert.deepEqual(labNamespaces(), before);
+  assert.deepEqual(namespacesOf(id), []);
+  assert.deepEqual(readdirSync(state), []);
+  rmSync(state, { recursive: true });
 }, 120_000);
 
 test('the demo works for an ordinary user, in a user namespace', async () => {
@@ -139,14 +143,13 @@ test('what a killed lab left behind is removed by the next', async () => {
   const state = mkdtempSync(join(tmpdir(), 'garpoon-lab-killed-'));
   try {
     const killed = await installation.labUp(state);
-    const left = labNamespaces();
+    const id = runIn(state) ?? '';
+    const left = namespacesOf(id);
+    assert.ok(left.length > 0);
     await killed.kill();
-    assert.deepEqual(labNamespaces(), left, 'a killed lab cannot clean up');
+    assert.deepEqual(namespacesOf(id), left, 'a killed lab cannot clean up');
     const next = await installation.labUp(state);
-    assert.deepEqual(
-      left.filter((name) => labNamespaces().includes(name)),
-      [],
-    );
+    assert.deepEqual(namespacesOf(id), []);
     await next.interrupt();
     assert.deepEqual(readdirSync(state), []);
   } finally {
@@ -167,12 +170,11 @@ async function withLab(run: (lab: RunningLab) => Promise<void>): Promise<void> {
   }
 }
 
-function labNamespaces(): readonly string[] {
-  try {
-    return readdirSync('/run/netns')
-      .filter((name) => name.startsWith('gp-'))
-      .sort();
-  } catch {
-    return [];
-  }
+/** The id of the run that a state directory records; its folder is called ID.PID.START. */
+function runIn(state: string): string | undefined {
+  return readdirSync(state)[0]?.split('.')[0];
+}
+
+function namespacesOf(id: string): readonly string[] {
+  return readdirSync('/run/netns').filter((name) => name.startsWith(`gp-${id}-`));
 }
