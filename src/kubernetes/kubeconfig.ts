@@ -1,6 +1,7 @@
 // The one import of the client library. Its index costs some 85 MB of memory; this module, bundled, 20.
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { ApiClient, type ClientOptions } from './client.ts';
+import { kubeconfigFiles, tokenFromFile } from './token-file.ts';
 import type { Credentials } from './transport.ts';
 
 export type KubeConfigOptions = Omit<ClientOptions, 'server' | 'credentials' | 'namespace'> & {
@@ -30,7 +31,12 @@ export function clientFromKubeConfig(options: KubeConfigOptions): ApiClient {
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     async credentials(reload) {
       if (reload) config = load(options);
-      return credentialsOf(config);
+      const credentials = await credentialsOf(config);
+      const user = config.getCurrentUser();
+      if (user === null || user.token) return credentials;
+      const token = await tokenFromFile(user.name, kubeconfigFiles(options.path));
+      if (token === undefined) return credentials;
+      return { ...credentials, headers: { ...credentials.headers, Authorization: `Bearer ${token}` } };
     },
   });
 }

@@ -83,6 +83,8 @@ export class Reflector<T extends KubernetesObject> {
   #resourceVersion: string | undefined;
   /** Failures since the last good minute. */
   #failuresInARow = 0;
+  /** Whether the last failure was a 410. */
+  #expired = false;
   /** What was last reported, so that each change of state is one line. */
   #reported: string | undefined;
   #lists = 0;
@@ -132,6 +134,10 @@ export class Reflector<T extends KubernetesObject> {
       if (clock.now() - begun >= goodLifetime) this.#failuresInARow = 0;
       if (failure === undefined) continue;
       this.#failures += 1;
+      // A server that says so is there again: a restarted one refuses every resourceVersion from before.
+      const expired = failure instanceof ApiError && failure.status === 410;
+      if (expired && !this.#expired) this.#failuresInARow = 0;
+      this.#expired = expired;
       this.#failuresInARow += 1;
       if (this.#mustRelist(failure)) this.#resourceVersion = undefined;
       const delay = this.#delayAfter(failure);

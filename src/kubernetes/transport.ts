@@ -221,7 +221,9 @@ class CallScope {
     }
     if (this.signal.aborted) return new ApiError(action, 'aborted', { code: 'aborted', cause });
     if (cause instanceof ApiError) return cause;
-    const why = cause instanceof Error ? cause.message : String(cause);
+    // Node's own words for a connection that the server cut are "aborted", which is what we say of ourselves.
+    const cut = cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET';
+    const why = cut ? 'the connection broke' : cause instanceof Error ? cause.message : String(cause);
     return new ApiError(action, why || 'the connection failed', { code: 'unreachable', cause });
   }
 }

@@ -62,7 +62,8 @@ export class ServiceReconciler {
     const now = toldOf(decision, node);
     if (service === undefined) this.#told.delete(key);
     else this.#told.set(key, now);
-    if (before?.text === now.text) return;
+    // The slices of a deleted Service go after it, and bring us here again.
+    if (before?.text === now.text || (service === undefined && before === undefined)) return;
     const { log, events } = this.#options;
     if (!('announce' in decision)) {
       const { withdraw: reason, owner } = decision;

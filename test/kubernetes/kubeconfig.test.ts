@@ -72,8 +72,17 @@ const users: [string, (folder: Folder) => object, string][] = [
   ['a token', () => ({ token: 'secret' }), 'Bearer secret'],
   ['a name and password', () => ({ username: 'me', password: 'secret' }), `Basic ${btoa('me:secret')}`],
   ['an exec plug-in', () => ({ exec: execPlugin }), 'Bearer from-plugin'],
+  ['a token file', ({ write }) => ({ tokenFile: write('token', 'on-disk\n') }), 'Bearer on-disk'],
   [
-    'a token file that ends in a line feed',
+    'a token file beside the kubeconfig',
+    ({ write }) => {
+      write('token', 'beside');
+      return { tokenFile: 'token' };
+    },
+    'Bearer beside',
+  ],
+  [
+    'the token file of an auth provider',
     ({ write }) => ({ 'auth-provider': { name: 'tokenFile', config: { tokenFile: write('token', 'on-disk\n') } } }),
     'Bearer on-disk',
   ],
@@ -97,7 +106,11 @@ for (const [name, user, header] of users) {
 const rotations: [string, (folder: Folder, cluster: object, token: string) => string][] = [
   ['in the kubeconfig', ({ write }, cluster, token) => write('config', kubeconfig(cluster, { token }))],
   [
-    'in a file that the kubeconfig names',
+    'in a token file',
+    ({ write }, cluster, token) => write('config', kubeconfig(cluster, { tokenFile: write('token', token) })),
+  ],
+  [
+    'in a file of an auth provider',
     ({ write }, cluster, token) => {
       const tokenFile = write('token', token);
       return write('config', kubeconfig(cluster, { 'auth-provider': { name: 'tokenFile', config: { tokenFile } } }));

@@ -5,7 +5,7 @@ import { Reflector, type ReflectorOptions } from '../../src/kubernetes/reflector
 import { services } from '../../src/kubernetes/resource.ts';
 import { Store } from '../../src/kubernetes/store.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { type Logger, silentLogger } from '../../src/runtime/logger.ts';
+import { type LogFields, type Logger, silentLogger } from '../../src/runtime/logger.ts';
 import { seededRandom } from '../../src/runtime/random.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { type Answer, list, reset, ScriptedApi, silent, status, text } from '../support/scripted-api.ts';
@@ -282,6 +282,36 @@ test('a bookmark moves the place from where the next watch begins', () =>
     assert.equal(lastWatched(api), '500');
     assert.equal(api.count(lists), 1);
   }));
+
+test('a server that is back after many failures, and refuses what is from before, is listed at once', () => {
+  const waits: unknown[] = [];
+  const note = (_event: string, fields?: LogFields) =>
+    void (fields?.retryIn === undefined || waits.push(fields.retryIn));
+  return withReflector(
+    async ({ api, store, reflector }) => {
+      api.on(lists, list('10', [service('a', '5')]), list('20', [service('a', '15')]));
+      const broken = status(500, 'InternalError', 'starting');
+      api.on(
+        watches,
+        broken,
+        broken,
+        broken,
+        broken,
+        status(410, 'Expired', 'too old resource version'),
+        api.watching(),
+      );
+      reflector.start();
+      await has(store, 'a@15');
+      assert.equal(waits.length, 5);
+      assert.ok(waits.slice(0, 4).some((wait) => wait !== 0));
+      assert.equal(waits[4], 0);
+    },
+    {
+      limits: { backoff: { base: 20, max: 50 } },
+      log: { ...silentLogger, debug: note, warn: note, with: () => ({ ...silentLogger, debug: note, warn: note }) },
+    },
+  );
+});
 
 test('an object deleted and created again while nobody watched is reported as both', () =>
   withReflector(async ({ api, store, reflector, changes }) => {
