@@ -37,6 +37,7 @@ const profiles = {
       ethtool: 'ethtool',
       tcpdump: 'tcpdump',
       serf: 'serf',
+      openssl: 'openssl',
       bridge: 'iproute2',
     },
     fuzzer: true,
