@@ -83,26 +83,21 @@ export class Lab {
     const network = new Network(directory.id, labTopology(options.nodes));
     const api = new ApiServer({ clock, random, log, crds: customResourceDefinitions() });
     const processes = await ProcessTable.create(directory);
-    const undo = async () => {
-      await processes.close();
-      await api.close();
-      await network.down();
-      directory.remove();
-    };
+    let lab: Lab | undefined;
     try {
       await network.up();
       const kubeconfigs = await listenEverywhere(api, network, directory, options);
-      const lab = new Lab({ directory, network, api, processes, kubeconfigs, options });
-      try {
-        await lab.#cluster.start();
-        await lab.garpoon.startAll();
-      } catch (error) {
-        await lab.close();
-        throw error;
-      }
+      lab = new Lab({ directory, network, api, processes, kubeconfigs, options });
+      await lab.#cluster.start();
+      await lab.garpoon.startAll();
       return lab;
     } catch (error) {
-      await undo();
+      if (lab !== undefined) await lab.#cluster.stop();
+      await processes.close();
+      lab?.client.close();
+      await api.close();
+      await network.down();
+      directory.remove();
       throw error;
     }
   }

@@ -136,7 +136,7 @@ async function demo(options: LabOptions): Promise<number> {
     write: (text) => process.stdout.write(text),
     colour: process.stdout.isTTY && process.env.NO_COLOR === undefined,
   });
-  return (await runDemo(options, story)) ? 0 : 1;
+  return (await runDemo(options, story, untilAskedToStop())) ? 0 : 1;
 }
 
 async function up(options: LabOptions): Promise<number> {

@@ -49,6 +49,21 @@ export class Installation {
     });
   }
 
+  /** Starts `garpoon lab demo`, sends SIGINT as Ctrl-C would once it prints `mark`, and resolves to the exit code. */
+  async interruptDemo(state: string, mark: string): Promise<number | null> {
+    const env = { ...process.env, GARPOON_LAB_STATE: state };
+    const child = spawn(this.#node, [this.#entry, 'lab', 'demo'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    let output = '';
+    child.stdout?.on('data', (chunk) => {
+      output += chunk;
+    });
+    await eventually(`the demo says ${mark}`, () => output.includes(mark), 30_000);
+    child.kill('SIGINT');
+    const [code] = await ended;
+    return code;
+  }
+
   /** Starts `garpoon lab up` and resolves when it is up. */
   async labUp(state: string): Promise<RunningLab> {
     const env = { ...process.env, GARPOON_LAB_STATE: state };

@@ -49,6 +49,15 @@ test('the demo ends in a failover of an IPv4 and an IPv6 address, and leaves not
   rmSync(state, { recursive: true });
 }, 120_000);
 
+for (const mark of ['A bare-metal LAN', 'switch port']) {
+  test(`a demo that is interrupted after "${mark}" cleans up`, async () => {
+    const state = mkdtempSync(join(tmpdir(), 'garpoon-lab-interrupted-'));
+    assert.equal(await installation.interruptDemo(state, mark), 1);
+    assert.deepEqual(readdirSync(state), []);
+    rmSync(state, { recursive: true });
+  });
+}
+
 test('the demo works for an ordinary user, in a user namespace', async () => {
   const asNobody = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
   const state = mkdtempSync(join(tmpdir(), 'garpoon-lab-user-'));

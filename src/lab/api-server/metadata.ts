@@ -2,7 +2,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { timestamp } from '../../runtime/clock.ts';
 import type { Random } from '../../runtime/random.ts';
 import { duplicate, type FieldError, forbidden, invalid, required, tooLong } from './field-error.ts';
-import { type ApiObject, equal, objectAt, objectsAt, stringsAt } from './json.ts';
+import { type ApiObject, objectAt, objectsAt, stringsAt } from './json.ts';
 import type { Kind, NameForm } from './kind.ts';
 
 const maxSubdomainLength = 253;
@@ -90,17 +90,7 @@ export function validateName(field: string, name: string, form: NameForm): Field
   }
 }
 
-/** True when everything but the bookkeeping of field managers and the revision is the same. */
-export function sameButBookkeeping(a: ApiObject, b: ApiObject): boolean {
-  return equal(withoutBookkeeping(a), withoutBookkeeping(b));
-}
-
 const wellKnownFinalizers = new Set(['foregroundDeletion', 'orphan', 'kubernetes']);
-
-function withoutBookkeeping(object: ApiObject): ApiObject {
-  const { managedFields: _managedFields, resourceVersion: _resourceVersion, ...metadata } = object.metadata;
-  return { ...object, metadata };
-}
 
 function check(field: string, name: string, form: RegExp, rule: string, limit: number): FieldError[] {
   const errors: FieldError[] = [];

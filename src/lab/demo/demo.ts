@@ -43,8 +43,11 @@ const patience = 30_000;
 /** How long the traffic goes on at least, so that what comes late is seen; milliseconds. */
 const shortestEvent = 3_000;
 
-/** Tells the main job as it happens, on real packets. Resolves to whether everything worked. */
-export async function runDemo(options: LabOptions, story: Story): Promise<boolean> {
+/**
+ * Tells the main job as it happens, on real packets. Resolves to whether everything worked. When `asked` resolves it
+ * stops where it is and cleans up.
+ */
+export async function runDemo(options: LabOptions, story: Story, asked: Promise<unknown>): Promise<boolean> {
   story.chapter('A bare-metal LAN on this machine');
   story.say('network namespaces for hosts, veth pairs for cables; the API server is on a network apart');
   story.output(picture(options.nodes ?? 3));
@@ -53,12 +56,12 @@ export async function runDemo(options: LabOptions, story: Story): Promise<boolea
   story.good(`the lab was built in ${seconds(options.clock.now() - begun)}`);
   const demo = new Demo(lab, options, story);
   try {
-    await demo.run();
+    await Promise.race([demo.run(), asked.then(() => demo.interrupt())]);
     return true;
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error;
     story.bad(error.message);
-    await demo.showLogs();
+    if (!demo.interrupted) await demo.showLogs();
     return false;
   } finally {
     story.chapter('Clean up');
@@ -77,6 +80,7 @@ class Demo {
   readonly #lab: Lab;
   readonly #options: LabOptions;
   readonly #story: Story;
+  interrupted = false;
   /** What is shown at the end: event, family, failed, first answer, last failure. */
   readonly #outages: string[][] = [];
 
@@ -98,6 +102,12 @@ class Demo {
     this.#story.chapter('What the client noticed');
     this.#story.table(['event', '', 'requests failed', 'first answer', 'last failure'], this.#outages);
     this.#story.say('failures after the first answer went to the pod on the lost node, until its endpoint was removed');
+  }
+
+  /** What still runs ends at its next wait. */
+  interrupt(): never {
+    this.interrupted = true;
+    throw new StepFailed('interrupted');
   }
 
   async showLogs(): Promise<void> {
@@ -234,11 +244,12 @@ class Demo {
       return new Traffic(clock, async () => (await this.#onClient(asked)).status === 0);
     });
     for (const traffic of traffics) traffic.start();
-    await this.#until('both addresses answer', async () =>
-      traffics.every((traffic) => traffic.requests().some(({ answered }) => answered)),
-    );
-    const since = clock.now();
+    // Whatever ends this, an interruption too, ends the traffic.
     try {
+      await this.#until('both addresses answer', async () =>
+        traffics.every((traffic) => traffic.requests().some(({ answered }) => answered)),
+      );
+      const since = clock.now();
       await event();
       return await this.#until('the take-over, and ten answers in a row', async () => {
         if (clock.now() - since < shortestEvent || !(await over())) return undefined;
@@ -277,6 +288,7 @@ class Demo {
     const deadline = clock.now() + patience;
     for (;;) {
       const found = await condition();
+      if (this.interrupted) throw new StepFailed('interrupted');
       if (found) return found as NonNullable<T>;
       if (clock.now() > deadline) throw new StepFailed(`not within ${patience / 1000} s: ${what}`);
       await sleep(clock, 20);
