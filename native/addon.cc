@@ -8,7 +8,6 @@
 #include <napi.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -30,6 +29,9 @@ constexpr size_t kMaxPatterns = 4096;  // in one list
 constexpr double kMaxRounds = 100;
 constexpr double kMinInterval = 10;  // milliseconds
 constexpr double kMaxInterval = 60'000;
+constexpr double kMaxRate = 1'000'000;  // frames a second
+constexpr double kMaxBurst = 65'536;    // frames
+constexpr double kDay = 86'400'000;     // milliseconds
 
 constexpr napi_type_tag kHandleTag = {0x6761'7270'6f6f'6e01, 0x9d0c'3c1f'52b4'e7a6};
 
@@ -88,13 +90,21 @@ class EventChannel {
       result["name"] = event.name;
       result["index"] = event.index;
     }
-    if (event.kind == Event::Kind::kInterface) {
-      result["type"] = "interface";
-      result["change"] = Name(event.change);
-    } else {
-      result["type"] = "error";
-      result["operation"] = event.failure.operation;
-      result["errno"] = event.failure.error;
+    if (event.address) result["address"] = Format(*event.address);
+    switch (event.kind) {
+      case Event::Kind::kInterface:
+        result["type"] = "interface";
+        result["change"] = Name(event.change);
+        break;
+      case Event::Kind::kConflict:
+        result["type"] = "conflict";
+        result["mac"] = Format(event.mac);
+        break;
+      case Event::Kind::kError:
+        result["type"] = "error";
+        result["operation"] = event.failure.operation;
+        result["errno"] = event.failure.error;
+        break;
     }
     return result;
   }
@@ -243,30 +253,76 @@ Napi::Value CounterArray(Napi::Env env, std::shared_ptr<Stats> stats) {
   return Napi::BigUint64Array::New(env, kCounterCount, Napi::ArrayBuffer(env, buffer), 0);
 }
 
-// open(exclude: string[], rounds: number, interval: number /* ms */, onEvent: (event) => void): handle
+std::optional<bool> ReadFlag(Napi::Env env, const Napi::Value& value, const char* what) {
+  if (!value.IsBoolean()) return ThrowType(env, std::string(what) + ": not a boolean"), std::nullopt;
+  return value.As<Napi::Boolean>().Value();
+}
+
+// One of the names in the table, as the value beside it.
+template <typename T, size_t kSize>
+std::optional<T> ReadChoice(Napi::Env env, const Napi::Value& value, const std::pair<const char*, T> (&choices)[kSize],
+                            const char* what) {
+  if (!value.IsString()) return ThrowType(env, std::string(what) + ": not a string"), std::nullopt;
+  const std::string text = value.As<Napi::String>().Utf8Value();
+  for (const auto& [name, choice] : choices) {
+    if (text == name) return choice;
+  }
+  return ThrowRange(env, std::string(what) + ": unknown: \"" + text + "\""), std::nullopt;
+}
+
+Nanoseconds FromMilliseconds(double milliseconds) {
+  return static_cast<Nanoseconds>(milliseconds * static_cast<double>(kMillisecond));
+}
+
+std::optional<ResponderOptions> ReadOptions(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsObject()) return ThrowType(env, "options: not an object"), std::nullopt;
+  const auto object = value.As<Napi::Object>();
+  // Once JavaScript has thrown, nothing more is asked of it.
+  const auto get = [&](const char* name) -> Napi::Value {
+    return env.IsExceptionPending() ? env.Undefined() : object.Get(name);
+  };
+  const auto number = [&](const char* name, double least, double most) {
+    return ReadNumber(env, get(name), least, most, name).value_or(0);
+  };
+  constexpr std::pair<const char*, UnicastScope> kScopes[] = {
+      {"off", UnicastScope::kOff}, {"gateways", UnicastScope::kGateways}, {"neighbors", UnicastScope::kNeighbors}};
+  constexpr std::pair<const char*, FilterChoice> kFilters[] = {
+      {"auto", FilterChoice::kAuto}, {"classic", FilterChoice::kClassic}, {"map", FilterChoice::kMap}};
+
+  ResponderOptions options;
+  options.exclude_interfaces =
+      ReadPatterns(env, get("excludeInterfaces"), "excludeInterfaces").value_or(InterfaceSet{});
+  options.schedule.rounds = static_cast<uint32_t>(number("rounds", 1, kMaxRounds));
+  options.schedule.interval = FromMilliseconds(number("interval", kMinInterval, kMaxInterval));
+  options.schedule.frames_per_second = static_cast<uint32_t>(number("rate", 1, kMaxRate));
+  options.schedule.burst = static_cast<uint32_t>(number("burst", 1, kMaxBurst));
+  options.schedule.refresh = FromMilliseconds(number("refresh", 0, kDay));
+  options.schedule.seed = static_cast<uint64_t>(number("seed", 0, 0x1p53));
+  options.unicast = ReadChoice(env, get("unicast"), kScopes, "unicast").value_or(UnicastScope::kOff);
+  options.filter = ReadChoice(env, get("filter"), kFilters, "filter").value_or(FilterChoice::kAuto);
+  options.realtime = ReadFlag(env, get("realtime"), "realtime").value_or(false);
+  options.deadline = FromMilliseconds(number("deadline", 0, kDay));
+  if (env.IsExceptionPending()) return std::nullopt;
+  return options;
+}
+
+// open(options: {...}, onEvent: (event) => void): handle. The options are those of ReadOptions, all of them.
 Napi::Value Open(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const auto exclude = ReadPatterns(env, info[0], "excluded interfaces");
-  if (!exclude) return {};
-  const auto rounds = ReadNumber(env, info[1], 1, kMaxRounds, "rounds");
-  if (!rounds) return {};
-  const auto interval = ReadNumber(env, info[2], kMinInterval, kMaxInterval, "interval");
-  if (!interval) return {};
-  if (!info[3].IsFunction()) return ThrowType(env, "onEvent: not a function"), Napi::Value();
+  auto options = ReadOptions(env, info[0]);
+  if (!options) return {};
+  if (!info[1].IsFunction()) return ThrowType(env, "onEvent: not a function"), Napi::Value();
 
   auto stats = std::make_shared<Stats>();
   auto handle = Napi::Object::New(env);
   handle["counters"] = CounterArray(env, stats);
   if (env.IsExceptionPending()) return {};
   auto session = std::make_unique<Session>(Session{env, {}, nullptr, {}});
-  if (!session->events.Open(env, info[3].As<Napi::Function>())) return {};
+  if (!session->events.Open(env, info[1].As<Napi::Function>())) return {};
 
-  ResponderOptions options{*exclude, {}};
-  options.schedule.rounds = static_cast<uint32_t>(*rounds);
-  options.schedule.interval = static_cast<Nanoseconds>(*interval * static_cast<double>(kMillisecond));
   const auto sink = [events = &session->events](const Event& event) { return events->Post(event); };
   Failure failure;
-  session->responder = Responder::Start(std::move(options), std::move(stats), sink, failure);
+  session->responder = Responder::Start(*std::move(options), std::move(stats), sink, failure);
   if (session->responder == nullptr) {
     session->events.Release();
     auto error = Napi::Error::New(env, failure.operation);
@@ -274,7 +330,6 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
     error.ThrowAsJavaScriptException();
     return {};
   }
-  handle["realtime"] = session->responder->realtime();
 
   const auto collect = [](napi_env, void* data, void*) {
     const std::unique_ptr<Session> owned(static_cast<Session*>(data));
@@ -300,45 +355,77 @@ void SetAnnouncements(const Napi::CallbackInfo& info) {
   if (!announcements) return;
   Session* const session = OpenSession(info);
   if (session == nullptr) return;
-  PackedFault fault;
-  auto table = AddressTable::Create(*std::move(announcements), *sets, fault);
-  if (table == nullptr) return ThrowFault(env, fault);
-  session->responder->SetTable(std::move(table));
-  session->sets = *std::move(sets);
+  session->sets = *sets;
+  session->responder->SetTable(*std::move(announcements), *std::move(sets));
 }
 
-// announce(handle, packed: Uint8Array): void, every entry of interface set 0
-void Announce(const Napi::CallbackInfo& info) {
-  const auto announcements = ReadPacked(info.Env(), info[1], 1);
-  if (!announcements) return;
-  Session* const session = OpenSession(info);
-  if (session == nullptr) return;
+// The addresses of packed announcements, every entry of interface set 0.
+std::optional<std::vector<IpAddress>> ReadAddresses(Napi::Env env, const Napi::Value& value) {
+  const auto announcements = ReadPacked(env, value, 1);
+  if (!announcements) return std::nullopt;
   std::vector<IpAddress> addresses;
   addresses.reserve(announcements->size());
   for (const Announcement& announcement : *announcements) addresses.push_back(announcement.address);
-  session->responder->Announce(std::move(addresses));
+  return addresses;
 }
 
-// interfaces(handle): {index, name, mac, up, carrier, eligible, reason?}[]
+// announce(handle, packed: Uint8Array, rounds: number /* 0: as the options say */): void
+void Announce(const Napi::CallbackInfo& info) {
+  const auto addresses = ReadAddresses(info.Env(), info[1]);
+  if (!addresses) return;
+  const auto rounds = ReadNumber(info.Env(), info[2], 0, kMaxRounds, "rounds");
+  if (!rounds) return;
+  Session* const session = OpenSession(info);
+  if (session != nullptr) session->responder->Announce(*addresses, static_cast<uint32_t>(*rounds));
+}
+
+// probe(handle, packed: Uint8Array): void
+void Probe(const Napi::CallbackInfo& info) {
+  auto addresses = ReadAddresses(info.Env(), info[1]);
+  if (!addresses) return;
+  Session* const session = OpenSession(info);
+  if (session != nullptr) session->responder->Probe(*std::move(addresses));
+}
+
+// renew(handle): boolean, false when the deadline has passed
+Napi::Value Renew(const Napi::CallbackInfo& info) {
+  Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  return Napi::Boolean::New(info.Env(), session->responder->Renew());
+}
+
+// status(handle): {scheduling, arpFilter, ndpFilter, silent}
+Napi::Value GetStatus(const Napi::CallbackInfo& info) {
+  Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  const Responder::Status status = session->responder->GetStatus();
+  auto result = Napi::Object::New(info.Env());
+  result["scheduling"] = Name(status.scheduling);
+  result["arpFilter"] = Name(status.filters[0]);
+  result["ndpFilter"] = Name(status.filters[1]);
+  result["silent"] = status.silent;
+  return result;
+}
+
+// interfaces(handle): {index, name, mac, up, carrier, eligible, reason?, onlyByName?}[]
 Napi::Value Interfaces(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Session* const session = OpenSession(info);
   if (session == nullptr) return {};
   auto result = Napi::Array::New(env);
   const auto links = session->responder->Links();
-  for (const auto& [link, ineligible] : *links) {
-    const auto& mac = link.mac.bytes;
-    char mac_text[18];
-    snprintf(mac_text, sizeof mac_text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-             mac[5]);
+  for (const auto& [link, ineligible, only_by_name] : *links) {
     auto entry = Napi::Object::New(env);
     entry["index"] = link.index;
     entry["name"] = link.name;
-    entry["mac"] = static_cast<const char*>(mac_text);
+    entry["mac"] = Format(link.mac);
     entry["up"] = link.up();
     entry["carrier"] = link.carrier();
     entry["eligible"] = ineligible == Ineligible::kNone;
     if (ineligible != Ineligible::kNone) entry["reason"] = Name(ineligible);
+    if (ineligible == Ineligible::kNone && only_by_name != OnlyByName::kNone) {
+      entry["onlyByName"] = Name(only_by_name);
+    }
     result[result.Length()] = entry;
     if (env.IsExceptionPending()) return {};
   }
@@ -384,6 +471,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["open"] = Napi::Function::New(env, Open, "open");
   exports["setAnnouncements"] = Napi::Function::New(env, SetAnnouncements, "setAnnouncements");
   exports["announce"] = Napi::Function::New(env, Announce, "announce");
+  exports["probe"] = Napi::Function::New(env, Probe, "probe");
+  exports["renew"] = Napi::Function::New(env, Renew, "renew");
+  exports["status"] = Napi::Function::New(env, GetStatus, "status");
   exports["interfaces"] = Napi::Function::New(env, Interfaces, "interfaces");
   exports["unresolved"] = Napi::Function::New(env, Unresolved, "unresolved");
   exports["close"] = Napi::Function::New(env, Close, "close");

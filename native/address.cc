@@ -11,4 +11,15 @@ std::string Format(const IpAddress& address) {
   return text;
 }
 
+std::string Format(const MacAddress& mac) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : mac.bytes) {
+    if (!text.empty()) text += ':';
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 }  // namespace garpoon

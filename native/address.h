@@ -63,10 +63,12 @@ inline constexpr IpAddress kAllNodes{Family::kIpv6, {0xff, 0x02, 0, 0, 0, 0, 0, 
 
 // For messages that people read.
 [[nodiscard]] std::string Format(const IpAddress& address);
+[[nodiscard]] std::string Format(const MacAddress& mac);
 
 }  // namespace garpoon
 
+// Not noexcept: for libstdc++ that is the sign to keep the hashes, and not to compute them again at every look-up.
 template <>
 struct std::hash<garpoon::IpAddress> {
-  size_t operator()(const garpoon::IpAddress& address) const noexcept { return address.Hash(); }
+  size_t operator()(const garpoon::IpAddress& address) const { return address.Hash(); }
 };

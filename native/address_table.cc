@@ -2,41 +2,45 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <utility>
-
-#include "wire.h"
 
 namespace garpoon {
 namespace {
 
 constexpr size_t kSmallestTable = 8;
+constexpr uint8_t kFlagHeld = 1;
 
 bool MayBeHeld(const IpAddress& address) {
-  if (address.IsUnspecified() || address.IsMulticast()) return false;
   const auto& bytes = address.bytes;
+  if (address.IsMulticast()) return false;
   if (address.family == Family::kIpv4) {
     const bool broadcast = std::all_of(bytes.begin(), bytes.begin() + 4, [](uint8_t byte) { return byte == 0xff; });
     return bytes[0] != 0 && bytes[0] != 127 && !broadcast;
   }
-  const bool loopback =
-      bytes[15] == 1 && std::all_of(bytes.begin(), bytes.end() - 1, [](uint8_t byte) { return byte == 0; });
-  return !loopback;
+  // Neither :: nor ::1.
+  return bytes[15] > 1 || std::any_of(bytes.begin(), bytes.end() - 1, [](uint8_t byte) { return byte != 0; });
 }
 
-PackedFault::Kind ParseOne(std::span<const uint8_t> packed, size_t set_count, Announcement& out) {
-  WireReader in(packed);
-  out.address = in.Ipv6();
-  const uint8_t family = in.U8();
-  const uint8_t zero = in.U8();
-  const uint8_t set_low = in.U8();
-  out.set = static_cast<uint16_t>(set_low | in.U8() << 8);
+bool IsPadded(const IpAddress& address) {
+  uint32_t second;
+  uint64_t rest;
+  std::memcpy(&second, &address.bytes[4], sizeof second);
+  std::memcpy(&rest, &address.bytes[8], sizeof rest);
+  return address.family == Family::kIpv6 || (second == 0 && rest == 0);
+}
+
+PackedFault::Kind ParseOne(std::span<const uint8_t, kPackedSize> packed, size_t set_count, Announcement& out) {
+  auto& bytes = out.address.bytes;
+  std::memcpy(bytes.data(), packed.data(), bytes.size());
+  const uint8_t family = packed[16];
+  const uint8_t flags = packed[17];
+  out.set = static_cast<uint16_t>(packed[18] | packed[19] << 8);
+  out.held = (flags & kFlagHeld) != 0;
 
   if (family != 4 && family != 6) return PackedFault::Kind::kFamily;
   out.address.family = static_cast<Family>(family);
-  const auto& bytes = out.address.bytes;
-  const bool padded = std::any_of(bytes.begin() + static_cast<ptrdiff_t>(out.address.size()), bytes.end(),
-                                  [](uint8_t byte) { return byte != 0; });
-  if (zero != 0 || padded) return PackedFault::Kind::kPadding;
+  if ((flags & ~kFlagHeld) != 0 || !IsPadded(out.address)) return PackedFault::Kind::kPadding;
   if (!MayBeHeld(out.address)) return PackedFault::Kind::kAddress;
   if (out.set >= set_count) return PackedFault::Kind::kSet;
   return PackedFault::Kind::kNone;
@@ -50,10 +54,12 @@ PackedFault ParsePacked(std::span<const uint8_t> packed, size_t set_count, std::
   if (count > kMaxAnnouncements) return {PackedFault::Kind::kTooMany};
   out.reserve(out.size() + count);
   for (size_t entry = 0; entry < count; entry++) {
-    Announcement announcement{};
-    const auto kind = ParseOne(packed.subspan(entry * kPackedSize, kPackedSize), set_count, announcement);
-    if (kind != PackedFault::Kind::kNone) return {kind, announcement, entry};
-    out.push_back(announcement);
+    const auto bytes = packed.subspan(entry * kPackedSize).first<kPackedSize>();
+    const auto kind = ParseOne(bytes, set_count, out.emplace_back());
+    if (kind == PackedFault::Kind::kNone) continue;
+    const Announcement announcement = out.back();
+    out.pop_back();
+    return {kind, announcement, entry};
   }
   return {};
 }

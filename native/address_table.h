@@ -1,4 +1,4 @@
-// What this node announces, and where. Immutable: a change is a new table.
+// What this node announces or is about to, and where. Immutable: a change is a new table.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,13 @@ namespace garpoon {
 
 struct Announcement {
   IpAddress address;
-  uint16_t set;  // index into the table's interface sets
+  uint16_t set = 0;   // index into the table's interface sets
+  bool held = false;  // being probed: watched for other hosts' claims, and not ours to answer for yet
 };
 
 // The packed form of announcements, as it comes from JavaScript, is kPackedSize bytes each:
-//   0 address (IPv4 in the first 4, the rest zero) | 16 family (4 or 6) | 17 zero | 18 interface set, little-endian
+//   0 address (IPv4 in the first 4, the rest zero) | 16 family (4 or 6) | 17 flags (bit 0: held, the rest zero) | 18
+//   interface set, little-endian
 inline constexpr size_t kPackedSize = 20;
 inline constexpr size_t kMaxAnnouncements = size_t{1} << 20;
 inline constexpr size_t kMaxInterfaceSets = size_t{1} << 16;
@@ -29,7 +31,7 @@ struct PackedFault {
     kLength,     // not a multiple of kPackedSize
     kTooMany,    // more than kMaxAnnouncements
     kFamily,     // neither 4 nor 6
-    kPadding,    // a byte that must be zero is not
+    kPadding,    // a byte or bit that must be zero is not
     kAddress,    // unspecified, multicast, broadcast or loopback: no host may hold it
     kSet,        // there is no such interface set
     kDuplicate,  // the address was there before
@@ -61,9 +63,9 @@ class AddressTable {
 
   [[nodiscard]] std::span<const Announcement> announcements() const { return announcements_; }
   [[nodiscard]] std::span<const InterfaceSet> sets() const { return sets_; }
-  // Whether any address of the family is announced on the set.
+  // Whether the set has any address of the family. Held ones count: what answers a probe must be heard.
   [[nodiscard]] bool Has(size_t set, Family family) const;
-  // The solicited-node suffixes of the set's IPv6 addresses, ascending, each once.
+  // The solicited-node suffixes of the set's IPv6 addresses, held ones too, ascending, each once.
   [[nodiscard]] std::span<const uint32_t> SolicitedNodeSuffixes(size_t set) const { return uses_[set].suffixes; }
 
  private:

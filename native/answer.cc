@@ -2,6 +2,8 @@
 
 #include <linux/if_packet.h>
 
+#include <algorithm>
+
 namespace garpoon {
 namespace {
 
@@ -14,33 +16,70 @@ DropReason Delivery(const ReceivedFrame& frame) {
   return frame.truncated ? DropReason::kTooLong : DropReason::kNone;
 }
 
-DropReason Lookup(const IpAddress& target, const IpAddress& sender, const View& view) {
-  const Announcement* found = view.table.Find(target);
+// `source` is of the Ethernet header, `sender` of the message inside.
+bool IsFromThisMachine(const MacAddress& source, const MacAddress& sender, const View& view) {
+  const auto has = [&view](const MacAddress& mac) {
+    return std::ranges::binary_search(view.own_macs, mac.bytes, {}, &MacAddress::bytes);
+  };
+  return has(source) || has(sender);
+}
+
+// kNone when the address is ours to answer for on this interface.
+DropReason Standing(const IpAddress& address, const View& view) {
+  const Announcement* found = view.table.Find(address);
   if (found == nullptr) return DropReason::kNotAnnounced;
   if (view.announces[found->set] == 0) return DropReason::kWrongInterface;
-  // An announcement by another host (RFC 5227 section 1.1). Answering would start a fight, not settle it.
-  if (sender == target) return DropReason::kForeignClaim;
-  return DropReason::kNone;
+  return found->held ? DropReason::kHeld : DropReason::kNone;
 }
+
+bool IsOurs(DropReason standing) { return standing == DropReason::kNone || standing == DropReason::kHeld; }
 
 }  // namespace
 
-DropReason AnswerArp(const ReceivedFrame& frame, const View& view, ArpFrame& out) {
+DropReason AnswerArp(const ReceivedFrame& frame, const View& view, ArpOutcome& out) {
+  ArpMessage message;
   DropReason reason = Delivery(frame);
-  ArpRequest request;
-  if (reason == DropReason::kNone) reason = ParseArpRequest(frame.bytes, view.mac, request);
-  if (reason == DropReason::kNone) reason = Lookup(request.target_ip, request.sender_ip, view);
-  if (reason == DropReason::kNone) out = BuildArpReply(request, view.mac);
+  if (reason == DropReason::kNone) reason = ParseArp(frame.bytes, message);
+  if (reason != DropReason::kNone) return reason;
+  if (message.destination != kBroadcastMac && message.destination != view.mac) return DropReason::kOtherHost;
+  if (message.source == view.mac || message.sender_mac == view.mac) return DropReason::kOwnSender;
+
+  // A probe's sender, 0.0.0.0, is in no table.
+  const DropReason sender = Standing(message.sender_ip, view);
+  if (IsOurs(sender)) {
+    if (IsFromThisMachine(message.source, message.sender_mac, view)) return DropReason::kOwnSender;
+    out.claim = Claim{message.sender_ip, message.sender_mac};
+  }
+  reason = DropReason::kNotRequest;
+  if (message.operation == ArpOperation::kRequest) {
+    // An announcement asks for nothing. Answering one of an address of ours would start a fight, not settle it.
+    const bool announces = message.sender_ip == message.target_ip;
+    reason = announces ? DropReason::kNotAnnounced : Standing(message.target_ip, view);
+  }
+  if (reason == DropReason::kNone) out.answer = BuildArpReply(message, view.mac);
+  if (out.claim) return DropReason::kForeignClaim;
+  if (!out.answer && sender == DropReason::kWrongInterface) return sender;
   return reason;
 }
 
-DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpFrame& out) {
+DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpOutcome& out) {
+  NdpMessage message;
   DropReason reason = Delivery(frame);
-  NeighborSolicitation solicitation;
-  if (reason == DropReason::kNone) reason = ParseNeighborSolicitation(frame.bytes, view.mac, solicitation);
-  if (reason == DropReason::kNone) reason = Lookup(solicitation.target, solicitation.source, view);
-  if (reason == DropReason::kNone) out = BuildNeighborAdvertisement(solicitation, view.mac);
-  return reason;
+  if (reason == DropReason::kNone) reason = ParseNdp(frame.bytes, message);
+  if (reason != DropReason::kNone) return reason;
+  if (message.destination_mac != view.mac && !message.destination_mac.IsMulticast()) return DropReason::kOtherHost;
+  if (message.source_mac == view.mac || message.sender_mac == view.mac) return DropReason::kOwnSender;
+
+  const bool advertises = message.type == NdpType::kAdvertisement;
+  const DropReason target = Standing(message.target, view);
+  if (IsOurs(target) && (advertises || message.source == message.target)) {
+    if (IsFromThisMachine(message.source_mac, message.sender_mac, view)) return DropReason::kOwnSender;
+    out.claim = Claim{message.target, message.sender_mac};
+    return DropReason::kForeignClaim;
+  }
+  if (advertises) return target == DropReason::kNotAnnounced ? DropReason::kNotRequest : target;
+  if (target == DropReason::kNone) out.answer = BuildNeighborAdvertisement(message, view.mac);
+  return target;
 }
 
 }  // namespace garpoon

@@ -1,9 +1,10 @@
-// From a received frame to the answer on the wire, or to the reason why there is none. Pure.
+// From a received frame to the answer on the wire, or to the reason why there is none; and to the claim of another host
+// on an address of ours. Pure.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <vector>
 
 #include "address_table.h"
 #include "arp.h"
@@ -23,11 +24,29 @@ struct ReceivedFrame {
 struct View {
   const AddressTable& table;
   std::span<const uint8_t> announces;  // by interface set: 1 when the interface belongs to it
-  const MacAddress& mac;
+  const MacAddress& mac;               // of the interface
+  // Of all interfaces of this machine, ascending: a claim that went out of another one is our own, kOwnSender.
+  std::span<const MacAddress> own_macs;
 };
 
-// Fill `out` when the result is kNone.
-[[nodiscard]] DropReason AnswerArp(const ReceivedFrame& frame, const View& view, ArpFrame& out);
-[[nodiscard]] DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpFrame& out);
+// Another host says that it holds an address which is ours on this interface, held ones included (RFC 5227
+// section 2.4).
+struct Claim {
+  IpAddress address;
+  MacAddress mac;
+};
+
+template <typename Frame>
+struct Outcome {
+  std::optional<Frame> answer;
+  std::optional<Claim> claim;
+};
+using ArpOutcome = Outcome<ArpFrame>;
+using NdpOutcome = Outcome<NdpFrame>;
+
+// Fill `out`, which comes empty. The result is kForeignClaim when there is a claim, with or without an answer; else
+// kNone when there is an answer; else why there is none.
+[[nodiscard]] DropReason AnswerArp(const ReceivedFrame& frame, const View& view, ArpOutcome& out);
+[[nodiscard]] DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpOutcome& out);
 
 }  // namespace garpoon

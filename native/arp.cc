@@ -10,15 +10,13 @@ namespace {
 constexpr uint16_t kHardwareEthernet = 1;
 constexpr uint8_t kMacLength = 6;
 constexpr uint8_t kIpv4Length = 4;
-constexpr uint16_t kOperationRequest = 1;
-constexpr uint16_t kOperationReply = 2;
 
-struct Ends {
+struct End {
   MacAddress mac;
   IpAddress ip;
 };
 
-ArpFrame Build(const MacAddress& destination, uint16_t operation, const Ends& sender, const Ends& target) {
+ArpFrame Build(const MacAddress& destination, ArpOperation operation, const End& sender, const End& target) {
   ArpFrame frame{};
   WireWriter(frame)
       .Mac(destination)
@@ -28,7 +26,7 @@ ArpFrame Build(const MacAddress& destination, uint16_t operation, const Ends& se
       .U16(ETH_P_IP)
       .U8(kMacLength)
       .U8(kIpv4Length)
-      .U16(operation)
+      .U16(static_cast<uint16_t>(operation))
       .Mac(sender.mac)
       .Ip(sender.ip)
       .Mac(target.mac)
@@ -38,7 +36,7 @@ ArpFrame Build(const MacAddress& destination, uint16_t operation, const Ends& se
 
 }  // namespace
 
-DropReason ParseArpRequest(std::span<const uint8_t> frame, const MacAddress& own, ArpRequest& out) {
+DropReason ParseArp(std::span<const uint8_t> frame, ArpMessage& out) {
   WireReader in(frame);
   const MacAddress destination = in.Mac();
   const MacAddress source = in.Mac();
@@ -47,7 +45,7 @@ DropReason ParseArpRequest(std::span<const uint8_t> frame, const MacAddress& own
   const uint16_t protocol_type = in.U16();
   const uint8_t hardware_length = in.U8();
   const uint8_t protocol_length = in.U8();
-  const uint16_t operation = in.U16();
+  const auto operation = static_cast<ArpOperation>(in.U16());
   const MacAddress sender_mac = in.Mac();
   const IpAddress sender_ip = in.Ipv4();
   in.Mac();  // what the sender looks for
@@ -58,22 +56,30 @@ DropReason ParseArpRequest(std::span<const uint8_t> frame, const MacAddress& own
       hardware_length != kMacLength || protocol_length != kIpv4Length) {
     return DropReason::kMalformed;
   }
-  if (operation != kOperationRequest) return DropReason::kNotRequest;
-  if (destination != kBroadcastMac && destination != own) return DropReason::kOtherHost;
-  if (source == own || sender_mac == own) return DropReason::kOwnSender;
+  if (operation != ArpOperation::kRequest && operation != ArpOperation::kReply) return DropReason::kNotRequest;
   // A reply to a group or to nobody would be a gift to whoever forged the request.
   if (source.IsMulticast() || sender_mac.IsMulticast() || sender_mac.IsZero()) return DropReason::kBadSender;
-  out = {sender_mac, sender_ip, target_ip};
+  out = {operation, source, destination, sender_mac, sender_ip, target_ip};
   return DropReason::kNone;
 }
 
-ArpFrame BuildArpReply(const ArpRequest& request, const MacAddress& own) {
-  return Build(request.sender_mac, kOperationReply, {own, request.target_ip}, {request.sender_mac, request.sender_ip});
+ArpFrame BuildArpReply(const ArpMessage& request, const MacAddress& own) {
+  return Build(request.sender_mac, ArpOperation::kReply, {own, request.target_ip},
+               {request.sender_mac, request.sender_ip});
 }
 
-ArpFrame BuildGratuitousArp(ArpForm form, const IpAddress& address, const MacAddress& own) {
-  const MacAddress target = form == ArpForm::kRequest ? MacAddress{} : kBroadcastMac;
-  return Build(kBroadcastMac, static_cast<uint16_t>(form), {own, address}, {target, address});
+ArpFrame BuildGratuitousArp(ArpOperation form, const IpAddress& address, const MacAddress& own) {
+  const MacAddress target = form == ArpOperation::kRequest ? MacAddress{} : kBroadcastMac;
+  return Build(kBroadcastMac, form, {own, address}, {target, address});
+}
+
+ArpFrame BuildArpProbe(const IpAddress& address, const MacAddress& own) {
+  return Build(kBroadcastMac, ArpOperation::kRequest, {own, IpAddress{}}, {MacAddress{}, address});
+}
+
+ArpFrame BuildUnicastArp(const IpAddress& address, const MacAddress& own, const MacAddress& target_mac,
+                         const IpAddress& target_ip) {
+  return Build(target_mac, ArpOperation::kRequest, {own, address}, {target_mac, target_ip});
 }
 
 }  // namespace garpoon

@@ -4,12 +4,15 @@
 
 #include <array>
 
-#include "interface_pattern.h"
-
 namespace garpoon {
 namespace {
 
 constexpr uint32_t kLowerUp = 1 << 16;  // IFF_LOWER_UP of <linux/if.h>, which <net/if.h> lacks
+
+// By itself, whatever its parent does.
+bool Matches(const InterfaceSet& set, const Link& link) {
+  return set.empty() ? !link.vrf_port : MatchesAny(set, link.name);
+}
 
 }  // namespace
 
@@ -33,6 +36,22 @@ Ineligible WhyIneligible(const Link& link, std::span<const std::string> exclude)
   if (link.enslaved) return Ineligible::kEnslaved;
   if (!link.up()) return Ineligible::kDown;
   return Ineligible::kNone;
+}
+
+const char* Name(OnlyByName reason) {
+#define GARPOON_X(enumerator, name) name,
+  constexpr std::array kNames = {GARPOON_ONLY_BY_NAME(GARPOON_X)};
+#undef GARPOON_X
+  return kNames[static_cast<size_t>(reason)];
+}
+
+OnlyByName WhyOnlyByName(const Link& link, const Link* parent) {
+  if (BelongsTo({}, link, parent)) return OnlyByName::kNone;
+  return link.vrf_port ? OnlyByName::kVrfMember : OnlyByName::kSharesParent;
+}
+
+bool BelongsTo(const InterfaceSet& set, const Link& link, const Link* parent) {
+  return Matches(set, link) && (parent == nullptr || !Matches(set, *parent));
 }
 
 }  // namespace garpoon

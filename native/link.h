@@ -1,4 +1,4 @@
-// A network interface as the kernel describes it, and whether it is fit to announce on.
+// A network interface as the kernel describes it, and which addresses may be announced on it.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "address.h"
+#include "interface_pattern.h"
 
 namespace garpoon {
 
@@ -14,9 +15,12 @@ struct Link {
   std::string name;
   uint32_t flags = 0;  // IFF_UP, IFF_LOOPBACK, ... of <linux/if.h>
   bool ethernet = false;
-  // Has a bridge, bond or team above it, which takes its frames. A VRF above does not count: it only routes.
-  bool enslaved = false;
+  bool enslaved = false;  // has a bridge, bond or team above it, which takes its frames
   MacAddress mac;
+  bool vrf_port = false;  // has a VRF above it, which routes its traffic apart from the rest
+  // Index of the interface below a macvlan, macvtap or ipvlan: both hear the same requests. 0 for every other kind, and
+  // when that interface is in another network namespace.
+  int parent = 0;
 
   bool operator==(const Link&) const = default;
 
@@ -46,5 +50,28 @@ enum class Ineligible : uint8_t {
 
 // The most lasting reason when there are several; kNone when the interface is fit. `exclude` holds names and globs.
 [[nodiscard]] Ineligible WhyIneligible(const Link& link, std::span<const std::string> exclude);
+
+// Why an eligible interface is left out of "all interfaces". It is used where an address names it.
+// X(enumerator, name in JavaScript)
+#define GARPOON_ONLY_BY_NAME(X) \
+  X(kNone, "")                  \
+  X(kVrfMember, "vrf-member")   \
+  X(kSharesParent, "shares-parent")
+
+enum class OnlyByName : uint8_t {
+#define GARPOON_X(enumerator, name) enumerator,
+  GARPOON_ONLY_BY_NAME(GARPOON_X)
+#undef GARPOON_X
+};
+
+[[nodiscard]] const char* Name(OnlyByName reason);
+
+// Of the two that follow, `parent` is the interface that link.parent tells of when it is there and eligible, else null.
+
+[[nodiscard]] OnlyByName WhyOnlyByName(const Link& link, const Link* parent);
+
+// Whether addresses of the set are announced on an eligible interface. Never on one whose parent belongs to the set
+// too: a request would be answered twice, with different MAC addresses.
+[[nodiscard]] bool BelongsTo(const InterfaceSet& set, const Link& link, const Link* parent);
 
 }  // namespace garpoon

@@ -3,56 +3,47 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <utility>
+
+#include "netlink_reader.h"
 
 namespace garpoon {
 namespace {
 
-using Bytes = std::span<const uint8_t>;
+using namespace netlink;
 
 constexpr size_t kMaxName = 15;
-constexpr uint16_t kAttributeTypeMask = 0x3fff;  // NLA_TYPE_MASK: without the nested and byte-order bits
-
-constexpr size_t Aligned(size_t length) { return (length + 3) & ~size_t{3}; }
-
-// Copies a struct off the front, wherever it is aligned.
-template <typename T>
-std::optional<T> Front(Bytes bytes) {
-  if (bytes.size() < sizeof(T)) return std::nullopt;
-  T value;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  return value;
-}
-
-Bytes After(Bytes bytes, size_t length) { return bytes.subspan(std::min(Aligned(length), bytes.size())); }
-
-// Calls `visit(type, value)` for each attribute that fits.
-template <typename Visit>
-void ForEachAttribute(Bytes rest, Visit visit) {
-  while (const auto header = Front<rtattr>(rest)) {
-    if (header->rta_len < sizeof(rtattr) || header->rta_len > rest.size()) return;
-    visit(header->rta_type & kAttributeTypeMask, rest.subspan(sizeof(rtattr), header->rta_len - sizeof(rtattr)));
-    rest = After(rest, header->rta_len);
-  }
-}
 
 std::string_view Text(Bytes value) {
   const auto* text = reinterpret_cast<const char*>(value.data());
   return {text, strnlen(text, value.size())};
 }
 
-bool IsVrfPort(Bytes link_info) {
-  bool vrf = false;
-  ForEachAttribute(link_info, [&vrf](int type, Bytes value) {
-    if (type == IFLA_INFO_SLAVE_KIND) vrf = Text(value) == "vrf";
+struct Kinds {
+  std::string_view own;   // "macvlan", "vlan", ...; empty for hardware
+  std::string_view port;  // of what it is a port of: "bridge", "vrf", ...
+};
+
+Kinds ParseKinds(Bytes link_info) {
+  Kinds kinds;
+  ForEachAttribute(link_info, [&kinds](int type, Bytes value) {
+    if (type == IFLA_INFO_KIND) kinds.own = Text(value);
+    if (type == IFLA_INFO_SLAVE_KIND) kinds.port = Text(value);
   });
-  return vrf;
+  return kinds;
+}
+
+// Of the kinds that have an interface below them, those that hear what it hears. A VLAN is another LAN.
+bool SharesLan(std::string_view kind) {
+  constexpr std::array<std::string_view, 4> kSharing = {"macvlan", "macvtap", "ipvlan", "ipvtap"};
+  return std::ranges::find(kSharing, kind) != kSharing.end();
 }
 
 std::optional<LinkMessage::Kind> ParseLink(bool gone, Bytes body, Link& link) {
@@ -64,12 +55,16 @@ std::optional<LinkMessage::Kind> ParseLink(bool gone, Bytes body, Link& link) {
   if (gone) return LinkMessage::Kind::kGone;
 
   bool has_master = false;
-  bool vrf_port = false;
   bool has_mac = false;
+  int below = 0;
+  bool below_is_elsewhere = false;  // `below` is an index in another network namespace
+  Kinds kinds;
   ForEachAttribute(After(body, sizeof(ifinfomsg)), [&](int type, Bytes value) {
     if (type == IFLA_IFNAME) link.name = Text(value).substr(0, kMaxName);
     if (type == IFLA_MASTER) has_master = true;
-    if (type == IFLA_LINKINFO) vrf_port = IsVrfPort(value);
+    if (type == IFLA_LINK) below = Front<int>(value).value_or(0);
+    if (type == IFLA_LINK_NETNSID) below_is_elsewhere = true;
+    if (type == IFLA_LINKINFO) kinds = ParseKinds(value);
     if (type == IFLA_ADDRESS && value.size() == link.mac.bytes.size()) {
       std::ranges::copy(value, link.mac.bytes.begin());
       has_mac = true;
@@ -77,7 +72,9 @@ std::optional<LinkMessage::Kind> ParseLink(bool gone, Bytes body, Link& link) {
   });
   if (link.name.empty()) return std::nullopt;
   link.ethernet = info->ifi_type == ARPHRD_ETHER && has_mac;
-  link.enslaved = has_master && !vrf_port;
+  link.vrf_port = has_master && kinds.port == "vrf";
+  link.enslaved = has_master && !link.vrf_port;
+  if (SharesLan(kinds.own) && !below_is_elsewhere) link.parent = std::max(below, 0);
   return LinkMessage::Kind::kPresent;
 }
 
@@ -90,40 +87,35 @@ std::optional<LinkMessage::Kind> ParseAddress(Bytes body, Link& link) {
 
 }  // namespace
 
-void ParseLinkMessages(Bytes rest, std::vector<LinkMessage>& out) {
-  while (const auto header = Front<nlmsghdr>(rest)) {
-    if (header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > rest.size()) return;
-    const Bytes body = rest.subspan(sizeof(nlmsghdr), header->nlmsg_len - sizeof(nlmsghdr));
-    rest = After(rest, header->nlmsg_len);
-
+void ParseLinkMessages(std::span<const uint8_t> datagram, std::vector<LinkMessage>& out) {
+  ForEachMessage(datagram, [&out](const nlmsghdr& header, Bytes body) {
     LinkMessage message{};
-    message.sequence = header->nlmsg_seq;
-    message.interrupted = (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+    message.sequence = header.nlmsg_seq;
+    message.interrupted = (header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     std::optional<LinkMessage::Kind> kind;
-    switch (header->nlmsg_type) {
+    switch (header.nlmsg_type) {
       case RTM_NEWLINK:
       case RTM_DELLINK:
-        kind = ParseLink(header->nlmsg_type == RTM_DELLINK, body, message.link);
+        kind = ParseLink(header.nlmsg_type == RTM_DELLINK, body, message.link);
         break;
       case RTM_NEWADDR:
         kind = ParseAddress(body, message.link);
         break;
       case NLMSG_DONE:
-        kind = LinkMessage::Kind::kDumpDone;
+        message.error = ErrorOf(body);
+        kind = message.error == 0 ? LinkMessage::Kind::kDumpDone : LinkMessage::Kind::kDumpFailed;
         break;
       case NLMSG_ERROR:
-        if (const auto error = Front<nlmsgerr>(body); error && error->error < 0) {
-          kind = LinkMessage::Kind::kDumpFailed;
-          message.error = -std::max(error->error, -4095);
-        }
+        message.error = ErrorOf(body);
+        if (message.error != 0) kind = LinkMessage::Kind::kDumpFailed;
         break;
       default:
         break;
     }
-    if (!kind) continue;
+    if (!kind) return;
     message.kind = *kind;
     out.push_back(std::move(message));
-  }
+  });
 }
 
 }  // namespace garpoon

@@ -17,6 +17,19 @@ const Link* LinkTable::Find(int index) const {
   return found == links_.end() ? nullptr : &found->second;
 }
 
+const Link* LinkTable::EligibleParent(const Link& link, std::span<const std::string> exclude) const {
+  const Link* parent = Find(link.parent);
+  return parent != nullptr && WhyIneligible(*parent, exclude) == Ineligible::kNone ? parent : nullptr;
+}
+
+std::vector<int> LinkTable::ChildrenOf(int index) const {
+  std::vector<int> children;
+  for (const auto& [child, link] : links_) {
+    if (link.parent == index) children.push_back(child);
+  }
+  return children;
+}
+
 void LinkTable::Apply(const LinkMessage& message, std::vector<LinkChange>& changes) {
   const int index = message.link.index;
   switch (message.kind) {

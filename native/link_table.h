@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ class LinkTable {
  public:
   [[nodiscard]] const std::map<int, Link>& links() const { return links_; }  // by index
   [[nodiscard]] const Link* Find(int index) const;
+  // Null when it has none, or one that is not to be announced on anyway.
+  [[nodiscard]] const Link* EligibleParent(const Link& link, std::span<const std::string> exclude) const;
+  // The interfaces whose parent has this index, there or not. A change of the parent may change what they are used for.
+  [[nodiscard]] std::vector<int> ChildrenOf(int index) const;
 
   // Takes kPresent, kGone and kLinkLocal; appends what changed by it.
   void Apply(const LinkMessage& message, std::vector<LinkChange>& changes);

@@ -1,41 +1,20 @@
-// An AF_PACKET socket on one interface, and the batches that frames are received and sent in.
+// An AF_PACKET socket on one interface, with the ring that frames are received in and the batch they are sent in.
 #pragma once
 
-#include <linux/if_packet.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "answer.h"
 #include "fd.h"
-#include "socket_filter.h"
+#include "filter_set.h"
+#include "packet_ring.h"
 
 namespace garpoon {
 
 inline constexpr size_t kBatch = 64;  // frames per system call; larger gains nothing
-
-// Buffers for one recvmmsg. What Receive() returned is valid until the next call.
-class ReceiveBatch {
- public:
-  ReceiveBatch();
-  // The number of frames, 0 when none is waiting, or a negative errno.
-  [[nodiscard]] int Receive(int fd);
-  [[nodiscard]] ReceivedFrame frame(size_t index) const;
-
- private:
-  // A solicitation signed as RFC 3971 asks may come near an Ethernet frame's limit.
-  static constexpr size_t kBufferSize = 2048;
-  struct Slot {
-    std::array<uint8_t, kBufferSize> buffer;
-    sockaddr_ll from;
-    iovec part;
-  };
-  std::unique_ptr<std::array<Slot, kBatch>> slots_;
-  std::array<mmsghdr, kBatch> headers_{};
-};
 
 // Frames that wait for one sendmmsg.
 class SendBatch {
@@ -48,8 +27,9 @@ class SendBatch {
   struct Sent {
     size_t frames = 0;
     size_t failures = 0;
+    int error = 0;  // of the first frame that failed; those behind it were not tried
   };
-  // Empties the batch. A frame that the kernel does not take is lost: whoever asked asks again.
+  // Empties the batch.
   Sent Flush(int fd);
 
  private:
@@ -63,24 +43,31 @@ class SendBatch {
   size_t count_ = 0;
 };
 
+// Packet thread only.
 class PacketSocket {
  public:
   // Opens and binds. 0 or an errno. The socket outlives its interface being switched off and on, renamed or given
   // another MAC address; not its deletion.
-  [[nodiscard]] int Open(Protocol protocol, int interface_index);
-  void Close() { fd_ = Fd(); }
+  [[nodiscard]] int Open(Protocol protocol, int interface_index, const SocketFilter& filter);
+  void Close();
 
   [[nodiscard]] bool is_open() const { return fd_.valid(); }
   [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] PacketRing& ring() { return ring_; }
 
   // Lets frames for every multicast group in, or no longer. 0 or an errno.
   [[nodiscard]] int SetAllMulticast(bool on, int interface_index);
 
-  // Frames lost since the last call because the socket's buffer was full.
+  // What the kernel has to report, for instance ENETDOWN when the interface has gone down; 0 when nothing.
+  [[nodiscard]] int TakeError();
+
+  // Frames lost since the last call because the ring was full.
   [[nodiscard]] uint64_t TakeDrops();
 
  private:
+  // The ring is unmapped before the descriptor goes.
   Fd fd_;
+  PacketRing ring_;
 };
 
 }  // namespace garpoon

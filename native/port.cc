@@ -15,28 +15,60 @@ constexpr int kBatchesPerTurn = 8;
 // Joins and leaves between two looks at the sockets: about a millisecond with thousands of groups.
 constexpr size_t kGroupsPerTurn = 64;
 
-struct Counters {
+struct Words {
   Counter received;
   Counter answered;
+  Counter announced;
   const char* open;
+  const char* filter;
   const char* receive;
 };
 
-constexpr std::array<Counters, 2> kByProtocol = {{
-    {Counter::kArpReceived, Counter::kArpAnswered, "open ARP socket", "receive ARP"},
-    {Counter::kNdpReceived, Counter::kNdpAnswered, "open NDP socket", "receive NDP"},
+constexpr std::array<Words, 2> kByProtocol = {{
+    {Counter::kArpReceived, Counter::kArpAnswered, Counter::kGratuitousArpSent, "open ARP socket", "filter ARP",
+     "receive ARP"},
+    {Counter::kNdpReceived, Counter::kNdpAnswered, Counter::kUnsolicitedNaSent, "open NDP socket", "filter NDP",
+     "receive NDP"},
 }};
 
-const Counters& Of(Protocol protocol) { return kByProtocol[static_cast<size_t>(protocol)]; }
+const Words& Of(Protocol protocol) { return kByProtocol[static_cast<size_t>(protocol)]; }
+
+Protocol ProtocolOf(const IpAddress& address) {
+  return address.family == Family::kIpv4 ? Protocol::kArp : Protocol::kNdp;
+}
+
+bool IsProbe(const DueAnnouncement& due) {
+  return due.frame == DueAnnouncement::Frame::kArpProbe || due.frame == DueAnnouncement::Frame::kDadSolicitation;
+}
+
+void AddFrame(const DueAnnouncement& due, const MacAddress& own, SendBatch& out) {
+  using Frame = DueAnnouncement::Frame;
+  const auto& [address, frame, target] = due;
+  switch (frame) {
+    case Frame::kArpRequest:
+      return out.Add(BuildGratuitousArp(ArpOperation::kRequest, address, own));
+    case Frame::kArpReply:
+      return out.Add(BuildGratuitousArp(ArpOperation::kReply, address, own));
+    case Frame::kArpProbe:
+      return out.Add(BuildArpProbe(address, own));
+    case Frame::kUnicastArp:
+      return out.Add(BuildUnicastArp(address, own, target.mac, target.address));
+    case Frame::kNeighborAdvertisement:
+      return out.Add(BuildUnsolicitedAdvertisement(address, own));
+    case Frame::kDadSolicitation:
+      return out.Add(BuildDadSolicitation(address, own));
+    case Frame::kUnicastAdvertisement:
+      return out.Add(BuildUnicastAdvertisement(address, own, target.mac, target.address));
+  }
+}
 
 }  // namespace
 
-PortWants WantsOf(const AddressTable& table, const Link& link) {
+PortWants WantsOf(const AddressTable& table, const Link& link, const Link* parent) {
   PortWants wants;
   wants.announces.resize(table.sets().size());
   for (size_t set = 0; set < wants.announces.size(); set++) {
-    const InterfaceSet& patterns = table.sets()[set];
-    if (!patterns.empty() && !MatchesAny(patterns, link.name)) continue;
+    if (!BelongsTo(table.sets()[set], link, parent)) continue;
     wants.announces[set] = 1;
     wants.ipv4 = wants.ipv4 || table.Has(set, Family::kIpv4);
     wants.ipv6 = wants.ipv6 || table.Has(set, Family::kIpv6);
@@ -55,15 +87,15 @@ Port::~Port() {
   Close(Protocol::kNdp);
 }
 
-Port::Change Port::Configure(const Link& link, PortWants wants) {
+Port::Change Port::Configure(const Link& link, PortWants wants, const FilterSet& filters) {
   const bool was_ready = ready_;
   const bool same_mac = mac_ == link.mac;
   Change change;
   change.regrouped = wants_.announces != wants.announces;
   mac_ = link.mac;
   wants_ = std::move(wants);
-  change.failure = SetOpen(Protocol::kArp, wants_.ipv4);
-  if (const auto failure = SetOpen(Protocol::kNdp, wants_.ipv6)) change.failure = failure;
+  change.failure = SetOpen(Protocol::kArp, wants_.ipv4, filters);
+  if (const auto failure = SetOpen(Protocol::kNdp, wants_.ipv6, filters)) change.failure = failure;
   if (groups_) {
     groups_->Want(wants_.suffixes);
     groups_pending_ = true;
@@ -74,38 +106,60 @@ Port::Change Port::Configure(const Link& link, PortWants wants) {
   return change;
 }
 
-std::optional<Failure> Port::Serve(Protocol protocol, const AddressTable& table, ReceiveBatch& in, SendBatch& out) {
-  PacketSocket& from = socket(protocol);
-  if (!from.is_open()) return std::nullopt;
-  for (int turn = 0; turn < kBatchesPerTurn; turn++) {
-    const int received = in.Receive(from.fd());
-    // Told once when the interface goes down; the socket works again when it comes up.
-    if (received == -ENETDOWN) return std::nullopt;
-    if (received < 0) {
-      Close(protocol);
-      ready_ = false;
-      queue_.Clear();
-      return Failure{Of(protocol).receive, -received};
+std::optional<Failure> Port::SetFilters(const FilterSet& filters) {
+  std::optional<Failure> failure;
+  for (const Protocol protocol : {Protocol::kArp, Protocol::kNdp}) {
+    const PacketSocket& target = receiver(protocol).socket;
+    if (!target.is_open()) continue;
+    if (const int error = Attach(target.fd(), protocol, filters[static_cast<size_t>(protocol)])) {
+      failure = Failure{Of(protocol).filter, error};
     }
-    const auto count = static_cast<size_t>(received);
-    stats_.Add(Of(protocol).received, count);
-    for (size_t i = 0; i < count; i++) {
-      const DropReason reason = Answer(protocol, in.frame(i), table, out);
-      if (reason != DropReason::kNone) stats_.Add(reason);
-    }
-    const SendBatch::Sent sent = out.Flush(from.fd());
-    stats_.Add(Of(protocol).answered, sent.frames);
-    stats_.Add(Counter::kSendFailures, sent.failures);
-    // epoll reports the socket again if a frame came in meanwhile.
-    if (count < kBatch) return std::nullopt;
-    // Only a socket with many frames waiting can have lost some.
-    stats_.Add(Counter::kKernelDrops, from.TakeDrops());
   }
-  return std::nullopt;
+  return failure;
+}
+
+Port::Served Port::Serve(Protocol protocol, const Context& context, SendBatch& out, std::vector<Claim>& claims) {
+  Receiver& from = receiver(protocol);
+  if (!from.socket.is_open()) return {};
+  PacketRing& ring = from.socket.ring();
+  Served served;
+  for (int turn = 0; turn < kBatchesPerTurn; turn++) {
+    size_t count = 0;
+    ReceivedFrame frame;
+    for (; count < kBatch && ring.Next(frame); count++) {
+      const DropReason reason = Answer(protocol, frame, context, out, claims);
+      if (reason != DropReason::kNone) stats_.Add(reason);
+      ring.Release();
+    }
+    const SendBatch::Sent sent = out.Flush(from.socket.fd());
+    served.frames += count;
+    stats_.Add(Of(protocol).received, count);
+    stats_.Add(Of(protocol).answered, sent.frames);
+    // Whoever asked asks again.
+    stats_.Add(Counter::kSendFailures, sent.failures);
+    if (count < kBatch) break;
+  }
+  if (ring.TakeLoss()) stats_.Add(Counter::kKernelDrops, from.socket.TakeDrops());
+  // Reported until it is taken. ENETDOWN when the interface goes down; the socket works again when it comes up.
+  if (served.frames == 0) {
+    const int error = from.socket.TakeError();
+    if (error != 0 && error != ENETDOWN) return Fail(protocol, {Of(protocol).receive, error});
+  }
+  served.busy = from.load.Add(context.now, served.frames);
+  if (const int error = SetWaitedFor(protocol, !served.busy)) return Fail(protocol, {Of(protocol).receive, error});
+  return served;
+}
+
+void Port::Announce(const Announcement& announcement, uint32_t rounds) {
+  if (ready_ && Announces(announcement) && !announcement.held) queue_.Add(announcement.address, rounds);
 }
 
 void Port::Announce(const Announcement& announcement) {
-  if (ready_ && Announces(announcement)) queue_.Add(announcement.address);
+  if (ready_ && Announces(announcement) && !announcement.held) queue_.Add(announcement.address);
+}
+
+void Port::Probe(const Announcement& announcement) {
+  if (ready_ && Announces(announcement)) queue_.Probe(announcement.address);
 }
 
 void Port::RetainAnnouncements(const AddressTable& table) {
@@ -116,21 +170,27 @@ void Port::RetainAnnouncements(const AddressTable& table) {
 }
 
 void Port::SendDue(Nanoseconds now, SendBatch& out) {
-  std::array<DueAnnouncement, kBatch> due;
-  const size_t count = queue_.Take(now, due);
+  std::array<DueAnnouncement, kBatch> taken;
+  const std::span due = std::span(taken).first(queue_.Take(now, taken));
+  // Each protocol's socket sends its own, in the order they were taken.
   for (const Protocol protocol : {Protocol::kArp, Protocol::kNdp}) {
-    for (const auto& [address, frame] : std::span(due).first(count)) {
-      if ((frame == DueAnnouncement::Frame::kNeighborAdvertisement) != (protocol == Protocol::kNdp)) continue;
-      if (protocol == Protocol::kNdp) {
-        out.Add(BuildUnsolicitedAdvertisement(address, mac_));
-      } else {
-        const bool reply = frame == DueAnnouncement::Frame::kArpReply;
-        out.Add(BuildGratuitousArp(reply ? ArpForm::kReply : ArpForm::kRequest, address, mac_));
-      }
+    std::array<size_t, kBatch> mine;
+    size_t count = 0;
+    for (size_t i = 0; i < due.size(); i++) {
+      if (ProtocolOf(due[i].address) != protocol) continue;
+      AddFrame(due[i], mac_, out);
+      mine[count++] = i;
     }
-    const SendBatch::Sent sent = out.Flush(socket(protocol).fd());
-    stats_.Add(protocol == Protocol::kArp ? Counter::kGratuitousArpSent : Counter::kUnsolicitedNaSent, sent.frames);
+    if (count == 0) continue;
+    const SendBatch::Sent sent = out.Flush(receiver(protocol).socket.fd());
+    size_t probes = 0;
+    for (size_t i = 0; i < sent.frames; i++) probes += IsProbe(due[mine[i]]) ? 1 : 0;
+    stats_.Add(Of(protocol).announced, sent.frames - probes);
+    stats_.Add(Counter::kProbesSent, probes);
     stats_.Add(Counter::kSendFailures, sent.failures);
+    // The interface is busy for a moment. Whatever else is wrong with it, netlink will tell.
+    if (sent.error != ENOBUFS && sent.error != EAGAIN) continue;
+    for (size_t i = count; i > sent.frames; i--) queue_.GiveBack({&due[mine[i - 1]], 1}, now);
   }
 }
 
@@ -149,7 +209,8 @@ bool Port::StepGroups(std::optional<Failure>& failure) {
   if (groups_->failures() > 0) now = Failure{"join solicited-node groups", groups_->error()};
   stats_.Add(Counter::kGroupJoinFailures, groups_->failures());
   // Better than nothing: the interface lets solicitations in, though a snooping switch may not send them here.
-  if (all_multicast_ != now.has_value() && socket(Protocol::kNdp).SetAllMulticast(now.has_value(), index_) == 0) {
+  PacketSocket& solicited = receiver(Protocol::kNdp).socket;
+  if (all_multicast_ != now.has_value() && solicited.SetAllMulticast(now.has_value(), index_) == 0) {
     all_multicast_ = now.has_value();
   }
   if (now != group_failure_) failure = now;
@@ -157,29 +218,39 @@ bool Port::StepGroups(std::optional<Failure>& failure) {
   return false;
 }
 
-std::optional<Failure> Port::SetOpen(Protocol protocol, bool open) {
-  PacketSocket& target = socket(protocol);
+std::optional<Failure> Port::SetOpen(Protocol protocol, bool open, const FilterSet& filters) {
+  PacketSocket& target = receiver(protocol).socket;
   if (!open) Close(protocol);
   if (!open || target.is_open()) return std::nullopt;
-  const char* operation = Of(protocol).open;
-  if (const int error = target.Open(protocol, index_)) return Failure{operation, error};
-  epoll_event interest{EPOLLIN, {.u64 = poll_.tokens[static_cast<size_t>(protocol)]}};
-  if (epoll_ctl(poll_.epoll, EPOLL_CTL_ADD, target.fd(), &interest) != 0) {
-    const int error = errno;
-    target.Close();
-    return Failure{operation, error};
+  int error = target.Open(protocol, index_, filters[static_cast<size_t>(protocol)]);
+  if (error == 0) error = SetWaitedFor(protocol, true);
+  if (error != 0) {
+    Close(protocol);
+    return Failure{Of(protocol).open, error};
   }
   if (protocol == Protocol::kNdp) groups_.emplace(index_);
   return std::nullopt;
 }
 
+int Port::SetWaitedFor(Protocol protocol, bool waited_for) {
+  Receiver& target = receiver(protocol);
+  if (target.waited_for == waited_for) return 0;
+  epoll_event interest{EPOLLIN, {.u64 = poll_.tokens[static_cast<size_t>(protocol)]}};
+  const int operation = waited_for ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+  if (epoll_ctl(poll_.epoll, operation, target.socket.fd(), &interest) != 0) return errno;
+  target.waited_for = waited_for;
+  return 0;
+}
+
 void Port::Close(Protocol protocol) {
-  PacketSocket& target = socket(protocol);
-  if (!target.is_open()) return;
-  stats_.Add(Counter::kKernelDrops, target.TakeDrops());
+  Receiver& target = receiver(protocol);
+  if (!target.socket.is_open()) return;
+  stats_.Add(Counter::kKernelDrops, target.socket.TakeDrops());
   // Explicitly: a process forked a moment ago may still hold a copy of the descriptor and keep it registered.
-  epoll_ctl(poll_.epoll, EPOLL_CTL_DEL, target.fd(), nullptr);
-  target.Close();
+  (void)SetWaitedFor(protocol, false);
+  target.waited_for = false;
+  target.load = {};
+  target.socket.Close();
   if (protocol == Protocol::kNdp) {
     groups_.reset();
     groups_pending_ = false;
@@ -188,19 +259,30 @@ void Port::Close(Protocol protocol) {
   }
 }
 
-DropReason Port::Answer(Protocol protocol, const ReceivedFrame& frame, const AddressTable& table,
-                        SendBatch& out) const {
-  const View view{table, wants_.announces, mac_};
-  DropReason reason;
+Port::Served Port::Fail(Protocol protocol, const Failure& failure) {
+  Close(protocol);
+  ready_ = false;
+  queue_.Clear();
+  return {0, false, failure};
+}
+
+DropReason Port::Answer(Protocol protocol, const ReceivedFrame& frame, const Context& context, SendBatch& out,
+                        std::vector<Claim>& claims) const {
+  if (context.silent) return DropReason::kSilent;
+  const View view{context.table, wants_.announces, mac_, context.own_macs};
+  const auto take = [&](const auto& outcome) {
+    if (outcome.answer) out.Add(*outcome.answer);
+    if (outcome.claim) claims.push_back(*outcome.claim);
+  };
   if (protocol == Protocol::kArp) {
-    ArpFrame answer;
-    reason = AnswerArp(frame, view, answer);
-    if (reason == DropReason::kNone) out.Add(answer);
-  } else {
-    NdpFrame answer;
-    reason = AnswerNdp(frame, view, answer);
-    if (reason == DropReason::kNone) out.Add(answer);
+    ArpOutcome outcome;
+    const DropReason reason = AnswerArp(frame, view, outcome);
+    take(outcome);
+    return reason;
   }
+  NdpOutcome outcome;
+  const DropReason reason = AnswerNdp(frame, view, outcome);
+  take(outcome);
   return reason;
 }
 

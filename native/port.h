@@ -4,23 +4,21 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "address_table.h"
 #include "announcement_queue.h"
+#include "answer.h"
+#include "failure.h"
+#include "filter_set.h"
 #include "group_membership.h"
 #include "link.h"
+#include "load_gauge.h"
 #include "packet_socket.h"
 #include "stats.h"
 
 namespace garpoon {
-
-// What was attempted, and the errno it ended with.
-struct Failure {
-  const char* operation = "";
-  int error = 0;
-  bool operator==(const Failure&) const = default;
-};
 
 // What the table asks of one interface.
 struct PortWants {
@@ -32,8 +30,9 @@ struct PortWants {
   [[nodiscard]] bool nothing() const { return !ipv4 && !ipv6; }
 };
 
-// Of an eligible interface; all wants are empty when no address is announced on it.
-[[nodiscard]] PortWants WantsOf(const AddressTable& table, const Link& link);
+// Of an eligible interface and its eligible parent, if it has one (link.h). All wants are empty when no address is
+// announced on it.
+[[nodiscard]] PortWants WantsOf(const AddressTable& table, const Link& link, const Link* parent);
 
 // Packet thread only.
 class Port {
@@ -55,16 +54,35 @@ class Port {
     std::optional<Failure> failure;
   };
   // Opens and closes sockets as wanted. To be called again after a failure.
-  [[nodiscard]] Change Configure(const Link& link, PortWants wants);
+  [[nodiscard]] Change Configure(const Link& link, PortWants wants, const FilterSet& filters);
 
-  // Answers what waits on the socket, a bounded number of frames. A failure has closed the socket.
-  [[nodiscard]] std::optional<Failure> Serve(Protocol protocol, const AddressTable& table, ReceiveBatch& in,
-                                             SendBatch& out);
+  // Puts other filters on the open sockets.
+  [[nodiscard]] std::optional<Failure> SetFilters(const FilterSet& filters);
 
-  // Announces the address when it is announced on this interface and the interface works.
+  struct Context {
+    const AddressTable& table;
+    std::span<const MacAddress> own_macs;  // of all interfaces, ascending
+    bool silent;                           // nothing is answered
+    Nanoseconds now;
+  };
+  struct Served {
+    size_t frames = 0;
+    // So many frames come that the socket is no longer waited for: Serve() is to be called every so often instead.
+    bool busy = false;
+    std::optional<Failure> failure;  // which has closed the socket
+  };
+  // Answers what waits on the socket, a bounded number of frames. Appends the foreign claims that were in them.
+  [[nodiscard]] Served Serve(Protocol protocol, const Context& context, SendBatch& out, std::vector<Claim>& claims);
+
+  // Announces the address when it is announced on this interface and the interface works; and so do the two that
+  // follow.
+  void Announce(const Announcement& announcement, uint32_t rounds);
   void Announce(const Announcement& announcement);
+  void Probe(const Announcement& announcement);
   // Forgets announcements that the table no longer asks for.
   void RetainAnnouncements(const AddressTable& table);
+  void ForgetAnnouncements() { queue_.Clear(); }
+  void SetUnicastTargets(const std::vector<UnicastTarget>& targets) { queue_.SetUnicastTargets(targets); }
   void SendDue(Nanoseconds now, SendBatch& out);
   [[nodiscard]] Nanoseconds Deadline() { return queue_.Deadline(); }
 
@@ -74,14 +92,22 @@ class Port {
   [[nodiscard]] bool StepGroups(std::optional<Failure>& failure);
 
  private:
-  [[nodiscard]] PacketSocket& socket(Protocol protocol) { return sockets_[static_cast<size_t>(protocol)]; }
+  struct Receiver {
+    PacketSocket socket;
+    LoadGauge load;
+    bool waited_for = false;  // registered with epoll
+  };
+
+  [[nodiscard]] Receiver& receiver(Protocol protocol) { return receivers_[static_cast<size_t>(protocol)]; }
   [[nodiscard]] bool Announces(const Announcement& announcement) const {
     return wants_.announces[announcement.set] != 0;
   }
-  [[nodiscard]] std::optional<Failure> SetOpen(Protocol protocol, bool open);
+  [[nodiscard]] std::optional<Failure> SetOpen(Protocol protocol, bool open, const FilterSet& filters);
+  [[nodiscard]] int SetWaitedFor(Protocol protocol, bool waited_for);
   void Close(Protocol protocol);
-  [[nodiscard]] DropReason Answer(Protocol protocol, const ReceivedFrame& frame, const AddressTable& table,
-                                  SendBatch& out) const;
+  [[nodiscard]] Served Fail(Protocol protocol, const Failure& failure);
+  [[nodiscard]] DropReason Answer(Protocol protocol, const ReceivedFrame& frame, const Context& context, SendBatch& out,
+                                  std::vector<Claim>& claims) const;
 
   const int index_;
   const Poll poll_;
@@ -89,7 +115,7 @@ class Port {
   MacAddress mac_;
   PortWants wants_;
   bool ready_ = false;  // everything wanted is open, and the interface is operational
-  std::array<PacketSocket, 2> sockets_;
+  std::array<Receiver, 2> receivers_;
   std::optional<GroupMembership> groups_;  // while the NDP socket is open
   bool groups_pending_ = false;
   bool all_multicast_ = false;

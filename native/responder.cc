@@ -1,7 +1,5 @@
 #include "responder.h"
 
-#include <sched.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -12,12 +10,17 @@
 #include <ctime>
 #include <utility>
 
+#include "clock.h"
+
 namespace garpoon {
 namespace {
 
 constexpr char kThreadName[] = "l2-responder";
 constexpr size_t kEventsPerWakeup = 64;
 constexpr Nanoseconds kRetryInterval = 5000 * kMillisecond;
+// Between two looks at sockets that are busy, unless the last one found this many frames.
+constexpr Nanoseconds kBusyPause = 50000;
+constexpr size_t kManyFrames = 32;
 
 // An epoll token is a source in the upper half and an interface index in the lower.
 enum class Source : uint32_t { kWake, kTimer, kNetlink, kArp, kNdp };
@@ -25,12 +28,8 @@ enum class Source : uint32_t { kWake, kTimer, kNetlink, kArp, kNdp };
 constexpr uint64_t Token(Source source, int index = 0) {
   return uint64_t{static_cast<uint32_t>(source)} << 32 | static_cast<uint32_t>(index);
 }
-
-Nanoseconds Now() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<Nanoseconds>(now.tv_sec) * 1'000'000'000 + static_cast<Nanoseconds>(now.tv_nsec);
-}
+constexpr Source SourceOf(uint64_t token) { return static_cast<Source>(token >> 32); }
+constexpr int IndexOf(uint64_t token) { return static_cast<int>(token & 0xffffffff); }
 
 // Resets an eventfd or timerfd.
 void Drain(int fd) {
@@ -39,13 +38,18 @@ void Drain(int fd) {
   }
 }
 
+void Pause(Nanoseconds duration) {
+  const timespec pause{0, static_cast<long>(duration)};
+  nanosleep(&pause, nullptr);
+}
+
 }  // namespace
 
 std::unique_ptr<Responder> Responder::Start(ResponderOptions options, std::shared_ptr<Stats> stats, EventSink sink,
                                             Failure& failure) {
   std::unique_ptr<Responder> responder(new Responder(std::move(options), std::move(stats), std::move(sink)));
   failure = responder->Open();
-  if (failure.error == 0) failure = responder->StartThread();
+  if (failure.error == 0) failure = responder->StartThreads();
   return failure.error == 0 ? std::move(responder) : nullptr;
 }
 
@@ -53,22 +57,43 @@ Responder::Responder(ResponderOptions options, std::shared_ptr<Stats> stats, Eve
     : options_(std::move(options)),
       stats_(std::move(stats)),
       sink_(std::move(sink)),
-      table_(std::make_unique<AddressTable>()) {}
+      compiler_({.filter = options_.filter,
+                 .unicast = options_.unicast,
+                 .sink = [this](Batch batch) { Post(std::move(batch)); }}),
+      table_(std::make_unique<AddressTable>()),
+      filters_(OpenFilters()) {
+  if (options_.deadline != 0) lease_until_ = NowWithSuspend() + options_.deadline;
+}
 
 Responder::~Responder() { Stop(); }
 
-void Responder::SetTable(std::unique_ptr<const AddressTable> table) {
-  Post([&table](Mailbox& mailbox) { mailbox.table.swap(table); });
+void Responder::SetTable(std::vector<Announcement> announcements, std::vector<InterfaceSet> sets) {
+  compiler_.Submit({Order::Table{std::move(announcements), std::move(sets), NowWithSuspend()}, {}, {}});
 }
 
-void Responder::Announce(std::vector<IpAddress> addresses) {
-  Post([&addresses](Mailbox& mailbox) {
-    if (mailbox.announce.empty()) {
-      mailbox.announce.swap(addresses);
-    } else {
-      mailbox.announce.insert(mailbox.announce.end(), addresses.begin(), addresses.end());
-    }
-  });
+void Responder::Announce(const std::vector<IpAddress>& addresses, uint32_t rounds) {
+  Order order;
+  order.announce.reserve(addresses.size());
+  for (const IpAddress& address : addresses) order.announce.push_back({address, rounds});
+  compiler_.Submit(std::move(order));
+}
+
+void Responder::Probe(std::vector<IpAddress> addresses) {
+  Order order;
+  order.probe = std::move(addresses);
+  compiler_.Submit(std::move(order));
+}
+
+bool Responder::Renew() {
+  if (options_.deadline == 0) return true;
+  const Nanoseconds now = NowWithSuspend();
+  Nanoseconds until = lease_until_.load(std::memory_order_relaxed);
+  // The packet thread may extend it meanwhile.
+  while (now <= until) {
+    if (lease_until_.compare_exchange_weak(until, std::max(until, now + options_.deadline))) return true;
+  }
+  Wake();  // so that the silence is counted, though nobody may have asked for anything
+  return false;
 }
 
 std::shared_ptr<const std::vector<LinkState>> Responder::Links() const {
@@ -76,9 +101,15 @@ std::shared_ptr<const std::vector<LinkState>> Responder::Links() const {
   return snapshot_;
 }
 
+Responder::Status Responder::GetStatus() const {
+  return {scheduling_, {arp_filter_, ndp_filter_}, IsSilent(NowWithSuspend())};
+}
+
 void Responder::Stop() {
+  compiler_.Stop();
   if (!running_) return;
-  Post([](Mailbox& mailbox) { mailbox.stop = true; });
+  stop_ = true;
+  Wake();
   pthread_join(thread_, nullptr);
   running_ = false;
 }
@@ -101,31 +132,28 @@ Failure Responder::Open() {
   return {};
 }
 
-Failure Responder::StartThread() {
-  // The thread takes over this signal mask: the process's signals are Node's business.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const auto run = [](void* self) -> void* {
-    static_cast<Responder*>(self)->Run();
-    return nullptr;
+Failure Responder::StartThreads() {
+  const auto run = [this] {
+    scheduling_ = RunPromptly(options_.realtime);
+    started_.release();
+    Run();
   };
-  const int error = pthread_create(&thread_, nullptr, run, this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) return {"pthread_create", error};
+  const Failure failure = StartThread(kThreadName, run, thread_);
+  if (failure.error != 0) return failure;
   running_ = true;
-  pthread_setname_np(thread_, kThreadName);
-  // An ordinary thread may wait several milliseconds for a busy CPU, and with it every client that asks.
-  const sched_param priority{.sched_priority = 1};
-  realtime_ = pthread_setschedparam(thread_, SCHED_FIFO, &priority) == 0;
-  return {};
+  started_.acquire();
+  return compiler_.Start();
 }
 
-void Responder::Post(const std::function<void(Mailbox&)>& put) {
+void Responder::Post(Batch batch) {
   {
     const std::lock_guard lock(mutex_);
-    put(mailbox_);
+    mailbox_.push_back(std::move(batch));
   }
+  Wake();
+}
+
+void Responder::Wake() {
   // Fails only when the counter is about to overflow, and then the thread is awake anyway.
   const uint64_t one = 1;
   while (write(wake_.get(), &one, sizeof one) < 0 && errno == EINTR) {
@@ -135,10 +163,15 @@ void Responder::Post(const std::function<void(Mailbox&)>& put) {
 void Responder::Run() {
   std::array<epoll_event, kEventsPerWakeup> events;
   bool more_groups = false;
-  while (!stopping_) {
-    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), more_groups ? 0 : -1);
+  size_t busy_frames = 0;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    const bool rest = !more_groups && busy_.empty();
+    if (!busy_.empty() && busy_frames < kManyFrames) Pause(kBusyPause);
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), rest ? -1 : 0);
     stats_->Add(Counter::kWakeups);
+    LookAtLease();
     for (int i = 0; i < count; i++) Dispatch(events[static_cast<size_t>(i)].data.u64);
+    busy_frames = ServeBusy();
     more_groups = StepGroups();
     SendDue();
     ArmTimer();
@@ -146,9 +179,15 @@ void Responder::Run() {
   ports_.clear();
 }
 
+// Returns how many frames it has found.
+size_t Responder::ServeBusy() {
+  size_t frames = 0;
+  for (auto each = busy_.begin(); each != busy_.end();) frames += Serve(*each++);
+  return frames;
+}
+
 void Responder::Dispatch(uint64_t token) {
-  const int index = static_cast<int>(token & 0xffffffff);
-  switch (static_cast<Source>(token >> 32)) {
+  switch (SourceOf(token)) {
     case Source::kWake:
       Drain(wake_.get());
       TakeMail();
@@ -165,36 +204,86 @@ void Responder::Dispatch(uint64_t token) {
       FollowLinks();
       break;
     case Source::kArp:
-      Serve(index, Protocol::kArp);
-      break;
     case Source::kNdp:
-      Serve(index, Protocol::kNdp);
+      Serve(token);
       break;
   }
 }
 
 void Responder::TakeMail() {
-  Mailbox mail;
+  std::vector<Batch> mail;
   {
     const std::lock_guard lock(mutex_);
-    mail = std::exchange(mailbox_, {});
+    mail.swap(mailbox_);
   }
-  stopping_ = mail.stop;
-  if (stopping_) return;
-  if (mail.table != nullptr) AdoptTable(std::move(mail.table));
-  for (const IpAddress& address : mail.announce) {
-    const Announcement* found = table_->Find(address);
-    if (found == nullptr) continue;
-    for (const auto& [index, port] : ports_) port->Announce(*found);
+  for (Batch& batch : mail) {
+    for (const auto& [failure, address] : batch.failures) {
+      Event event;
+      event.failure = failure;
+      event.address = address;
+      Emit(event);
+    }
+    // The table first: what the filter lets through in between is judged by it.
+    if (batch.table != nullptr) {
+      AdoptTable(std::move(batch.table));
+      ExtendLease(batch.set_at);
+      LookAtLease();
+    }
+    if (batch.filters != nullptr) AdoptFilters(std::move(batch.filters));
+    if (batch.targets) {
+      for (const auto& [index, port] : ports_) port->SetUnicastTargets((*batch.targets)[index]);
+    }
+    if (silent_) continue;
+    for (const IpAddress& address : batch.probe) {
+      const Announcement* found = table_->Find(address);
+      if (found == nullptr) continue;
+      for (const auto& [index, port] : ports_) port->Probe(*found);
+    }
+    for (const auto& [address, rounds] : batch.announce) {
+      const Announcement* found = table_->Find(address);
+      if (found == nullptr) continue;
+      for (const auto& [index, port] : ports_) {
+        if (rounds == 0) port->Announce(*found);
+        if (rounds != 0) port->Announce(*found, rounds);
+      }
+    }
   }
 }
 
 void Responder::AdoptTable(std::unique_ptr<const AddressTable> table) {
   // No frame is served between here and the end, so each sees one whole table and ports that agree with it.
-  table_ = std::move(table);
-  stats_->Add(Counter::kTableSwaps);
+  table_.swap(table);
   RefreshAll(Cause::kTable);
   for (const auto& [index, port] : ports_) port->RetainAnnouncements(*table_);
+  stats_->Add(Counter::kTableSwaps);
+  compiler_.Discard(std::move(table));
+}
+
+void Responder::AdoptFilters(std::shared_ptr<const FilterSet> filters) {
+  filters_ = std::move(filters);
+  arp_filter_ = (*filters_)[0].form;
+  ndp_filter_ = (*filters_)[1].form;
+  for (const auto& [index, port] : ports_) {
+    if (const auto failure = port->SetFilters(*filters_)) Report(index, *failure);
+  }
+}
+
+void Responder::ExtendLease(Nanoseconds set_at) {
+  if (options_.deadline == 0) return;
+  Nanoseconds until = lease_until_.load(std::memory_order_relaxed);
+  while (set_at + options_.deadline > until && !lease_until_.compare_exchange_weak(until, set_at + options_.deadline)) {
+  }
+}
+
+// To be called before anything is sent: the process may have been stopped, or its control plane hung, for long.
+void Responder::LookAtLease() {
+  if (options_.deadline == 0) return;
+  const bool silent = IsSilent(NowWithSuspend());
+  if (silent && !silent_) {
+    stats_->Add(Counter::kSilences);
+    for (const auto& [index, port] : ports_) port->ForgetAnnouncements();
+  }
+  silent_ = silent;
 }
 
 void Responder::FollowLinks() {
@@ -213,9 +302,17 @@ void Responder::FollowLinks() {
     // An index may be used again, by another interface of the same name: what was open on the old one is dead.
     if (change.kind == LinkChange::Kind::kRemoved) ports_.erase(change.index);
     Refresh(change.index, Cause::kLink);
+    // What a parent can do decides what its children may.
+    for (const int child : monitor_.table().ChildrenOf(change.index)) Refresh(child, Cause::kLink);
     const auto port = ports_.find(change.index);
     if (change.kind == LinkChange::Kind::kIpv6Up && port != ports_.end()) port->second->RejoinGroups();
-    if (*Name(change.kind) != '\0') Emit({Event::Kind::kInterface, change.index, change.name, change.kind, {}});
+    if (*Name(change.kind) == '\0') continue;
+    Event event;
+    event.kind = Event::Kind::kInterface;
+    event.index = change.index;
+    event.name = change.name;
+    event.change = change.kind;
+    Emit(event);
   }
 }
 
@@ -223,7 +320,9 @@ void Responder::FollowLinks() {
 void Responder::Refresh(int index, Cause cause) {
   const Link* link = monitor_.table().Find(index);
   const bool eligible = link != nullptr && WhyIneligible(*link, options_.exclude_interfaces) == Ineligible::kNone;
-  PortWants wants = eligible ? WantsOf(*table_, *link) : PortWants{};
+  PortWants wants = eligible
+                        ? WantsOf(*table_, *link, monitor_.table().EligibleParent(*link, options_.exclude_interfaces))
+                        : PortWants{};
   if (wants.nothing()) {
     ports_.erase(index);
     reported_.erase(index);
@@ -233,9 +332,11 @@ void Responder::Refresh(int index, Cause cause) {
   const bool created = port == nullptr;
   if (created) {
     const Port::Poll poll{epoll_.get(), {Token(Source::kArp, index), Token(Source::kNdp, index)}};
-    port = std::make_unique<Port>(index, poll, options_.schedule, *stats_);
+    AnnouncementSchedule schedule = options_.schedule;
+    schedule.seed += static_cast<uint64_t>(index);
+    port = std::make_unique<Port>(index, poll, schedule, *stats_);
   }
-  const Port::Change change = port->Configure(*link, std::move(wants));
+  const Port::Change change = port->Configure(*link, std::move(wants), *filters_);
   if (change.failure) {
     Report(index, *change.failure);
   } else {
@@ -243,7 +344,7 @@ void Responder::Refresh(int index, Cause cause) {
   }
   // What a new table brings is announced on request. What the interface brings is known here alone.
   const bool restored = change.restored && !(created && cause == Cause::kTable);
-  if (!restored && !(change.regrouped && cause == Cause::kLink)) return;
+  if (silent_ || (!restored && !(change.regrouped && cause == Cause::kLink))) return;
   for (const Announcement& announcement : table_->announcements()) port->Announce(announcement);
 }
 
@@ -253,18 +354,56 @@ void Responder::RefreshAll(Cause cause) {
 
 void Responder::PublishLinks() {
   auto links = std::make_shared<std::vector<LinkState>>();
+  own_macs_.clear();
   for (const auto& [index, link] : monitor_.table().links()) {
-    links->push_back({link, WhyIneligible(link, options_.exclude_interfaces)});
+    const Ineligible ineligible = WhyIneligible(link, options_.exclude_interfaces);
+    links->push_back(
+        {link, ineligible, WhyOnlyByName(link, monitor_.table().EligibleParent(link, options_.exclude_interfaces))});
+    if (link.ethernet) own_macs_.push_back(link.mac);
   }
+  std::ranges::sort(own_macs_, {}, &MacAddress::bytes);
   const std::lock_guard lock(mutex_);
   snapshot_ = std::move(links);
 }
 
-void Responder::Serve(int index, Protocol protocol) {
+// Returns how many frames it has found.
+size_t Responder::Serve(uint64_t token) {
+  const int index = IndexOf(token);
   const auto port = ports_.find(index);
-  if (port == ports_.end()) return;
-  const auto failure = port->second->Serve(protocol, *table_, receive_batch_, send_batch_);
+  if (port == ports_.end()) {
+    busy_.erase(token);
+    return 0;
+  }
+  const Protocol protocol = SourceOf(token) == Source::kArp ? Protocol::kArp : Protocol::kNdp;
+  const Port::Context context{*table_, own_macs_, silent_, Now()};
+  claims_.clear();
+  const auto [frames, busy, failure] = port->second->Serve(protocol, context, send_batch_, claims_);
+  if (busy) {
+    busy_.insert(token);
+  } else {
+    busy_.erase(token);
+  }
+  if (!claims_.empty()) ReportClaims(index);
   if (failure) Report(index, *failure);
+  return frames;
+}
+
+void Responder::ReportClaims(int index) {
+  const Nanoseconds now = Now();
+  for (const auto& [address, mac] : claims_) {
+    if (!conflicts_.Admit(address, mac, index, now)) {
+      stats_->Add(Counter::kConflictsSuppressed);
+      continue;
+    }
+    stats_->Add(Counter::kConflictsReported);
+    Event event;
+    event.kind = Event::Kind::kConflict;
+    event.index = index;
+    event.name = NameOf(index);
+    event.address = address;
+    event.mac = mac;
+    Emit(event);
+  }
 }
 
 bool Responder::StepGroups() {
@@ -272,7 +411,12 @@ bool Responder::StepGroups() {
   for (const auto& [index, port] : ports_) {
     std::optional<Failure> failure;
     more = port->StepGroups(failure) || more;
-    if (failure) Emit({Event::Kind::kError, index, NameOf(index), {}, *failure});
+    if (!failure) continue;
+    Event event;
+    event.index = index;
+    event.name = NameOf(index);
+    event.failure = *failure;
+    Emit(event);
   }
   return more;
 }
@@ -303,7 +447,11 @@ void Responder::Report(int index, const Failure& failure) {
   const auto [reported, first] = reported_.try_emplace(index, failure);
   if (!first && reported->second == failure) return;
   reported->second = failure;
-  Emit({Event::Kind::kError, index, NameOf(index), {}, failure});
+  Event event;
+  event.index = index;
+  event.name = NameOf(index);
+  event.failure = failure;
+  Emit(event);
 }
 
 std::string Responder::NameOf(int index) const {

@@ -1,46 +1,60 @@
-// The packet thread: answers ARP requests and neighbour solicitations for a table of addresses, announces them, and
-// follows the interfaces as they come, go and change. It waits in epoll for its sockets, netlink, a timer and an
-// eventfd, and at rest it does not wake.
+// The packet thread: answers ARP requests and neighbour solicitations for a table of addresses, announces them, watches
+// for others that claim them, and follows the interfaces as they come, go and change. It waits in epoll for its
+// sockets, netlink, a timer and an eventfd, and at rest it does not wake.
 //
-//   JavaScript thread                         packet thread
-//   SetTable, Announce --> mailbox, eventfd --> table_, ports_, monitor_ (its own, unlocked)
-//   Links              <-- snapshot        <--
-//   (any memory)       <-- Stats           <--
-//   (queue)            <-- sink(Event)     <--
+//   JavaScript thread              compiler thread        packet thread
+//   SetTable, Announce, Probe  --> TableCompiler  ------> mailbox, eventfd --> table_, ports_, monitor_ (unlocked)
+//   Links                                             <-- snapshot
+//   (any memory)                                      <-- Stats
+//   (queue)                    <-- sink(Event)        <-- sink(Event)
+//   Renew                      --> lease_until_       --> read whenever it is awake
 #pragma once
 
 #include <pthread.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <semaphore>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "address_table.h"
 #include "announcement_queue.h"
+#include "conflict_watch.h"
 #include "fd.h"
 #include "link_monitor.h"
+#include "native_thread.h"
 #include "packet_socket.h"
 #include "port.h"
 #include "stats.h"
+#include "table_compiler.h"
 
 namespace garpoon {
 
 struct ResponderOptions {
-  std::vector<std::string> exclude_interfaces;  // names and globs
-  AnnouncementSchedule schedule;
+  std::vector<std::string> exclude_interfaces{};  // names and globs
+  AnnouncementSchedule schedule{};
+  UnicastScope unicast = UnicastScope::kOff;  // who is told of an announcement in person, too
+  FilterChoice filter = FilterChoice::kAuto;
+  bool realtime = true;      // where it is permitted
+  Nanoseconds deadline = 0;  // how long it goes on without being told that its owner is alive; 0: for ever
 };
 
 struct Event {
-  enum class Kind : uint8_t { kInterface, kError };
-  Kind kind;
-  int index;         // of the interface; 0 when the event is about none
+  enum class Kind : uint8_t { kInterface, kConflict, kError };
+  Kind kind = Kind::kError;
+  int index = 0;     // of the interface; 0 when the event is about none
   std::string name;  // of the interface
-  LinkChange::Kind change;
+  LinkChange::Kind change{};
   Failure failure;
+  std::optional<IpAddress> address;  // always of a conflict; of an error that is about one
+  MacAddress mac;                    // of who claims it
 };
 
 // Called on the packet thread; must not block. False when the event was not taken.
@@ -49,60 +63,73 @@ using EventSink = std::function<bool(const Event&)>;
 struct LinkState {
   Link link;
   Ineligible ineligible;
+  OnlyByName only_by_name;
 };
 
 class Responder {
  public:
-  // Null with `failure` set when the kernel refuses what the thread needs. Works in the network namespace of the
+  // Null with `failure` set when the kernel refuses what the threads need. Works in the network namespace of the
   // calling thread, now and later. Links() is complete at once.
   [[nodiscard]] static std::unique_ptr<Responder> Start(ResponderOptions options, std::shared_ptr<Stats> stats,
                                                         EventSink sink, Failure& failure);
-  // Stops the thread and waits for it, if Stop() has not.
+  // Stops the threads and waits for them, if Stop() has not.
   ~Responder();
   Responder(const Responder&) = delete;
   Responder& operator=(const Responder&) = delete;
 
-  // The following are for the thread that called Start(). None waits for the packet thread but Stop().
+  // The following are for the thread that called Start(). None waits for another thread but Stop().
 
-  // Replaces the table. A frame is answered by the old one or the new one, never by a mixture.
-  void SetTable(std::unique_ptr<const AddressTable> table);
+  // Replaces the table. A frame is answered by the old one or the new one, never by a mixture. A table that has an
+  // address twice is refused with an error event. Renews, even when it is too late for Renew().
+  void SetTable(std::vector<Announcement> announcements, std::vector<InterfaceSet> sets);
 
-  // Announces these now and again, where the table of this moment announces them; the others are passed over.
-  void Announce(std::vector<IpAddress> addresses);
+  // Announces these now and again, `rounds` times or as the schedule says when that is 0. Where the table of this
+  // moment does not announce them they are passed over. So with Probe().
+  void Announce(const std::vector<IpAddress>& addresses, uint32_t rounds = 0);
+
+  // Asks the neighbours whether one of them holds these. An answer comes as a conflict.
+  void Probe(std::vector<IpAddress> addresses);
+
+  // Tells that the caller is alive. When it has not for the deadline, the responder falls silent. False when it has:
+  // others have taken over meanwhile, so only a table that was made since ends the silence.
+  [[nodiscard]] bool Renew();
 
   [[nodiscard]] std::shared_ptr<const std::vector<LinkState>> Links() const;
 
-  // Whether the thread runs before ordinary ones (SCHED_FIFO), which takes CAP_SYS_NICE.
-  [[nodiscard]] bool realtime() const { return realtime_; }
+  struct Status {
+    Scheduling scheduling;
+    std::array<SocketFilter::Form, 2> filters;  // by Protocol
+    bool silent;
+  };
+  [[nodiscard]] Status GetStatus() const;
 
-  // When this returns the thread is gone and the sink is not called again. Idempotent.
+  // When this returns the threads are gone and the sink is not called again. Idempotent.
   void Stop();
 
  private:
-  // What the other thread has for the packet thread. An announcement in the mailbox was asked for after its table.
-  struct Mailbox {
-    std::unique_ptr<const AddressTable> table;
-    std::vector<IpAddress> announce;
-    bool stop = false;
-  };
-
   Responder(ResponderOptions options, std::shared_ptr<Stats> stats, EventSink sink);
   [[nodiscard]] Failure Open();
-  [[nodiscard]] Failure StartThread();
-  // `put` runs under the lock that the packet thread may wait for: it frees nothing large.
-  void Post(const std::function<void(Mailbox&)>& put);
+  [[nodiscard]] Failure StartThreads();
+  void Post(Batch batch);
+  void Wake();
+  [[nodiscard]] bool IsSilent(Nanoseconds at) const { return at > lease_until_.load(std::memory_order_relaxed); }
 
   // All below: packet thread only.
   enum class Cause { kTable, kLink };
   void Run();
+  [[nodiscard]] size_t ServeBusy();
   void Dispatch(uint64_t token);
   void TakeMail();
   void AdoptTable(std::unique_ptr<const AddressTable> table);
+  void AdoptFilters(std::shared_ptr<const FilterSet> filters);
+  void ExtendLease(Nanoseconds set_at);
+  void LookAtLease();
   void FollowLinks();
   void Refresh(int index, Cause cause);
   void RefreshAll(Cause cause);
   void PublishLinks();
-  void Serve(int index, Protocol protocol);
+  size_t Serve(uint64_t token);
+  void ReportClaims(int index);
   [[nodiscard]] bool StepGroups();
   void SendDue();
   void ArmTimer();
@@ -118,22 +145,33 @@ class Responder {
   Fd wake_;
   Fd timer_;
   LinkMonitor monitor_;
+  TableCompiler compiler_;
   pthread_t thread_{};
   bool running_ = false;
-  bool realtime_ = false;
+  std::binary_semaphore started_{0};
+  std::atomic<Scheduling> scheduling_ = Scheduling::kOrdinary;
+  std::atomic<SocketFilter::Form> arp_filter_ = SocketFilter::Form::kOpen;
+  std::atomic<SocketFilter::Form> ndp_filter_ = SocketFilter::Form::kOpen;
+  // On CLOCK_BOOTTIME. Written by Renew() while it lies ahead, and by the packet thread when it adopts a table.
+  std::atomic<Nanoseconds> lease_until_ = kNever;
+  std::atomic<bool> stop_ = false;
 
   mutable std::mutex mutex_;  // over the two that follow
-  Mailbox mailbox_;
+  std::vector<Batch> mailbox_;
   std::shared_ptr<const std::vector<LinkState>> snapshot_;
 
-  bool stopping_ = false;
   std::unique_ptr<const AddressTable> table_;
+  std::shared_ptr<const FilterSet> filters_;
+  bool silent_ = false;                         // the lease had run out when it was last looked at
   std::map<int, std::unique_ptr<Port>> ports_;  // by interface index
+  std::set<uint64_t> busy_;                     // tokens of the sockets that are looked at every so often
+  std::vector<MacAddress> own_macs_;            // ascending
   std::map<int, Failure> reported_;             // by interface index: the failure that was reported last
   Nanoseconds retry_at_ = kNever;               // when to try again what failed
   Nanoseconds armed_for_ = kNever;              // what the timer is set to
-  ReceiveBatch receive_batch_;
   SendBatch send_batch_;
+  std::vector<Claim> claims_;
+  ConflictWatch conflicts_;
 };
 
 }  // namespace garpoon

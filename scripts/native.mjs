@@ -2,6 +2,7 @@
 //
 //   node scripts/native.mjs test            AddressSanitizer with UndefinedBehaviorSanitizer, then ThreadSanitizer
 //   node scripts/native.mjs fuzz SECONDS    every fuzz target, SECONDS in all; new finds are in build/native-fuzz
+//   node scripts/native.mjs fuzz runs=N     every fuzz target, N executions each
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,13 +15,13 @@ const variants = [
   // ThreadSanitizer of older compilers dies of the kernel's address space randomisation.
   { directory: 'native-tsan', sanitize: 'thread', wrapper: withoutRandomisation() },
 ];
-const fuzzTargets = ['arp', 'ndp', 'link_message', 'packed'];
+const fuzzTargets = ['arp', 'ndp', 'link_message', 'neighbor_message', 'packed', 'socket_filter'];
 const runLimit = 300_000;
 
 const [command, argument] = process.argv.slice(2);
 if (command === 'test') process.exit(test());
-if (command === 'fuzz') process.exit(fuzz(Number(argument ?? 60)));
-console.error('usage: node scripts/native.mjs test | fuzz SECONDS');
+if (command === 'fuzz') process.exit(fuzz(argument ?? '60'));
+console.error('usage: node scripts/native.mjs test | fuzz SECONDS | fuzz runs=N');
 process.exit(2);
 
 function test() {
@@ -55,16 +56,16 @@ function runTests(directory, wrapper) {
   return undefined;
 }
 
-function fuzz(seconds) {
-  if (!(seconds > 0)) {
-    console.error(`not a number of seconds: ${argument}`);
+function fuzz(amount) {
+  const bound = boundOf(amount);
+  if (bound === undefined) {
+    console.error(`neither a number of seconds nor runs=N: ${amount}`);
     return 2;
   }
   if (!build('native-fuzz', ['--CDGARPOON_SANITIZE=address,undefined', '--CDGARPOON_FUZZ=ON', '--cxx', 'clang++'])) {
     return 1;
   }
-  const each = Math.max(1, Math.floor(seconds / fuzzTargets.length));
-  const failed = fuzzTargets.filter((target) => !fuzzOne(target, each));
+  const failed = fuzzTargets.filter((target) => !fuzzOne(target, bound));
   for (const target of failed) console.log(`FAILED ${target}`);
   console.log(
     `#tests ${JSON.stringify({ passed: fuzzTargets.length - failed.length, failed: failed.length, skipped: 0 })}`,
@@ -72,23 +73,34 @@ function fuzz(seconds) {
   return failed.length === 0 ? 0 : 1;
 }
 
-function fuzzOne(target, seconds) {
+/** How long one target runs: libFuzzer's option, and how many milliseconds that takes at most. */
+function boundOf(amount) {
+  const runs = /^runs=(\d+)$/.exec(amount)?.[1];
+  if (Number(runs) > 0) return { option: `-runs=${runs}`, limit: runLimit };
+  if (!(Number(amount) > 0)) return undefined;
+  const seconds = Math.max(1, Math.floor(Number(amount) / fuzzTargets.length));
+  return { option: `-max_total_time=${seconds}`, limit: seconds * 1000 + 60_000 };
+}
+
+function fuzzOne(target, { option, limit }) {
   const directory = join('build', 'native-fuzz');
   const finds = join(directory, 'corpus', target);
   mkdirSync(finds, { recursive: true });
   const args = [
-    `-max_total_time=${seconds}`,
+    option,
     '-print_final_stats=1',
     '-verbosity=0',
     `-artifact_prefix=${join(directory, `crash-${target}-`)}`,
     finds,
     join('native', 'fuzz', 'corpus', target),
   ];
+  const started = performance.now();
   const { stderr, status } = spawnSync(join(directory, `fuzz_${target}`), args, {
     encoding: 'utf8',
-    timeout: seconds * 1000 + 60_000,
+    timeout: limit,
     maxBuffer: 1 << 26,
   });
+  const seconds = ((performance.now() - started) / 1000).toFixed(0);
   const executions = /number_of_executed_units:\s*(\d+)/.exec(stderr ?? '')?.[1];
   console.log(
     `${status === 0 ? 'ok     ' : 'FAILED '} fuzz ${target}: ${executions ?? 'unknown'} executions in ${seconds} s`,

@@ -1,4 +1,4 @@
-// npm test: checks, C++ tests under sanitizers, a little fuzzing, every test file in a process of its own. The last line counts them all.
+// npm test: checks, C++ tests under sanitizers, a million runs of each fuzzer, every test file in a process of its own. The last line counts them all.
 //
 //   node scripts/test.mjs                everything
 //   node scripts/test.mjs unit           only what needs no network namespace, sanitizer build or foreign program
@@ -29,7 +29,11 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 if (everything) {
   await step('npm run check', [process.execPath, 'scripts/check.mjs'], 300_000);
   await step('npm run native:test', [process.execPath, 'scripts/native.mjs', 'test'], 900_000);
-  await step('npm run native:fuzz -- 12', [process.execPath, 'scripts/native.mjs', 'fuzz', '12'], 300_000);
+  await step(
+    'npm run native:fuzz -- runs=1000000',
+    [process.execPath, 'scripts/native.mjs', 'fuzz', 'runs=1000000'],
+    900_000,
+  );
 }
 const parallel = files.filter((file) => !serial.test(file));
 const width = Math.max(1, availableParallelism());

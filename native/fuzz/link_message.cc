@@ -18,6 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& [index, link] : table.links()) {
     fuzz::Require(index > 0 && link.index == index);
     fuzz::Require(!link.name.empty() && link.name.size() <= 15);
+    fuzz::Require(link.parent >= 0 && !(link.enslaved && link.vrf_port));
+    const Link* parent = table.EligibleParent(link, {});
+    fuzz::Require(parent == nullptr || parent->index == link.parent);
+    fuzz::Require(link.parent == 0 || std::ranges::count(table.ChildrenOf(link.parent), index) == 1);
   }
   return 0;
 }

@@ -1,4 +1,5 @@
-// Any frame: no read outside of it, and no answer to anyone who must not get one. Built with checksums switched off.
+// Any frame: no read outside of it, no answer to anyone who must not get one, and no claim that nobody made. Built with
+// checksums switched off.
 #include "../ndp.h"
 
 #include <linux/if_packet.h>
@@ -6,18 +7,38 @@
 #include "../answer.h"
 #include "fixture.h"
 
+namespace garpoon::fuzz {
+namespace {
+
+void CheckAnswer(const Fixture& fixture, std::span<const uint8_t> in, std::span<const uint8_t> out) {
+  const auto source = in.subspan(22, 16);
+  const bool unspecified = std::ranges::all_of(source, [](uint8_t byte) { return byte == 0; });
+  Require(in[54] == 135);
+  Require(((out[0] & 1) != 0) == unspecified);                           // to one host, if it has an address
+  Require(std::ranges::equal(out.subspan(6, 6), fixture.mac().bytes));   // from our MAC address
+  Require(std::ranges::equal(out.subspan(62, 16), in.subspan(62, 16)));  // about what was asked for
+  Require(out[77] == 5);                                                 // which is not held
+  Require(out[58] == (unspecified ? 0x20 : 0x60));                       // solicited only if it has one
+}
+
+void CheckClaim(const Fixture& fixture, std::span<const uint8_t> in, const Claim& claim) {
+  fixture.RequireForeign(claim);
+  Require(std::ranges::equal(in.subspan(62, 16), claim.address.bytes));
+  Require(in[54] == 136 || std::ranges::equal(in.subspan(22, 16), claim.address.bytes));
+  Require(std::search(in.begin(), in.end(), claim.mac.bytes.begin(), claim.mac.bytes.end()) != in.end());
+}
+
+}  // namespace
+}  // namespace garpoon::fuzz
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace garpoon;
   static const fuzz::Fixture fixture;
   const ReceivedFrame frame{{data, size}, PACKET_MULTICAST, false};
-  NdpFrame answer;
-  if (AnswerNdp(frame, fixture.view(), answer) != DropReason::kNone) return 0;
-  const std::span<const uint8_t> out = answer;
-  const auto source = frame.bytes.subspan(22, 16);
-  const bool unspecified = std::ranges::all_of(source, [](uint8_t byte) { return byte == 0; });
-  fuzz::Require(((out[0] & 1) != 0) == unspecified);                          // to one host, if it has an address
-  fuzz::Require(std::ranges::equal(out.subspan(6, 6), fixture.mac().bytes));  // from our MAC address
-  fuzz::Require(std::ranges::equal(out.subspan(62, 16), frame.bytes.subspan(62, 16)));  // about what was asked for
-  fuzz::Require(out[58] == (unspecified ? 0x20 : 0x60));                                // solicited only if it has one
+  NdpOutcome outcome;
+  const DropReason reason = AnswerNdp(frame, fixture.view(), outcome);
+  fuzz::RequireConsistent(reason, outcome);
+  if (outcome.answer) fuzz::CheckAnswer(fixture, frame.bytes, *outcome.answer);
+  if (outcome.claim) fuzz::CheckClaim(fixture, frame.bytes, *outcome.claim);
   return 0;
 }

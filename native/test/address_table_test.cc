@@ -72,15 +72,25 @@ TEST("knows which families and groups each set uses") {
   EXPECT_EQ(suffixes[1], 0xaabbccu);
 }
 
+TEST("held addresses are found and need their families and groups as others do") {
+  PackedFault fault;
+  const auto table =
+      AddressTable::Create({{Ip("2001:db8::1"), 0, true}, {Ip("192.0.2.1"), 0, true}}, {InterfaceSet{}}, fault);
+  EXPECT(table->Has(0, Family::kIpv4));
+  EXPECT(table->Has(0, Family::kIpv6));
+  EXPECT_EQ(table->SolicitedNodeSuffixes(0).size(), 1u);
+  EXPECT(table->Find(Ip("192.0.2.1"))->held);
+}
+
 TEST("packed announcements are read as they were written") {
   std::vector<Announcement> out;
   const auto packed =
       Hex("c0000201000000000000000000000000 04 00 0000"
-          "20010db8000000000000000000000005 06 00 0102");
+          "20010db8000000000000000000000005 06 01 0102");
   EXPECT_EQ(ParsePacked(packed, 0x300, out).kind, PackedFault::Kind::kNone);
   EXPECT_EQ(out.size(), 2u);
-  EXPECT(out[0].address == Ip("192.0.2.1") && out[0].set == 0);
-  EXPECT(out[1].address == Ip("2001:db8::5") && out[1].set == 0x201);
+  EXPECT(out[0].address == Ip("192.0.2.1") && out[0].set == 0 && !out[0].held);
+  EXPECT(out[1].address == Ip("2001:db8::5") && out[1].set == 0x201 && out[1].held);
 }
 
 TEST("every way packed announcements can be wrong has its fault") {
@@ -93,7 +103,8 @@ TEST("every way packed announcements can be wrong has its fault") {
       {"c0000201000000000000000000000000 05 00 0000", Kind::kFamily},
       {"c0000201000000000000000000000000 00 00 0000", Kind::kFamily},
       {"c0000201000000000000000000000001 04 00 0000", Kind::kPadding},
-      {"c0000201000000000000000000000000 04 01 0000", Kind::kPadding},
+      {"c0000201000000000000000000000000 04 02 0000", Kind::kPadding},
+      {"c0000201000000000000000000000000 04 81 0000", Kind::kPadding},
       {"c0000201000000000000000000000000 04 00 0200", Kind::kSet},
       {"00000000000000000000000000000000 04 00 0000", Kind::kAddress},
       {"00000001000000000000000000000000 04 00 0000", Kind::kAddress},

@@ -20,6 +20,8 @@ Bytes PortOf(const char* kind) {
   return Attribute(IFLA_LINKINFO, Concat({Attribute(IFLA_INFO_KIND, "veth"), Attribute(IFLA_INFO_SLAVE_KIND, kind)}));
 }
 
+Bytes OfKind(const char* kind) { return Attribute(IFLA_LINKINFO, Attribute(IFLA_INFO_KIND, kind)); }
+
 std::vector<LinkMessage> Parse(const Bytes& datagram) {
   std::vector<LinkMessage> messages;
   ParseLinkMessages(datagram, messages);
@@ -37,20 +39,51 @@ TEST("a link is read with its name, flags and MAC address") {
   EXPECT(messages[0].interrupted);
 }
 
-TEST("a port of a bridge is enslaved, of a VRF it is not") {
+TEST("a port of a bridge is enslaved, of a VRF it is a VRF port") {
   const struct {
     Bytes attributes;
     bool enslaved;
+    bool vrf_port;
   } rows[] = {
-      {{}, false},
-      {kMaster, true},
-      {Concat({kMaster, PortOf("bridge")}), true},
-      {Concat({kMaster, PortOf("bond")}), true},
-      {Concat({PortOf("vrf"), kMaster}), false},
+      {{}, false, false},
+      {kMaster, true, false},
+      {Concat({kMaster, PortOf("bridge")}), true, false},
+      {Concat({kMaster, PortOf("bond")}), true, false},
+      {Concat({PortOf("vrf"), kMaster}), false, true},
+      {PortOf("vrf"), false, false},
   };
   for (const auto& row : rows) {
     const auto messages = Parse(Message(RTM_NEWLINK, Concat({LinkInfo(7, 1), kName, kAddress, row.attributes})));
-    if (EXPECT_EQ(messages.size(), 1u)) EXPECT_EQ(messages[0].link.enslaved, row.enslaved);
+    if (!EXPECT_EQ(messages.size(), 1u)) continue;
+    EXPECT_EQ(messages[0].link.enslaved, row.enslaved);
+    EXPECT_EQ(messages[0].link.vrf_port, row.vrf_port);
+  }
+}
+
+TEST("the interface below is the parent only if both hear the same, in this namespace") {
+  const Bytes below = Attribute(IFLA_LINK, Raw(3));
+  const Bytes elsewhere = Attribute(IFLA_LINK_NETNSID, Raw(0));
+  const struct {
+    const char* what;
+    Bytes attributes;
+    int parent;
+  } rows[] = {
+      {"macvlan", Concat({below, OfKind("macvlan")}), 3},
+      {"macvtap", Concat({OfKind("macvtap"), below}), 3},
+      {"ipvlan", Concat({below, OfKind("ipvlan")}), 3},
+      {"ipvtap", Concat({below, OfKind("ipvtap")}), 3},
+      {"vlan", Concat({below, OfKind("vlan")}), 0},
+      {"veth", Concat({below, OfKind("veth")}), 0},
+      {"hardware", below, 0},
+      {"below it nothing", OfKind("macvlan"), 0},
+      {"below it no index", Concat({Attribute(IFLA_LINK, Raw(-1)), OfKind("macvlan")}), 0},
+      {"below it half an index", Concat({Attribute(IFLA_LINK, Hex("0300")), OfKind("macvlan")}), 0},
+      {"in another namespace", Concat({below, OfKind("macvlan"), elsewhere}), 0},
+      {"in another namespace, told first", Concat({elsewhere, below, OfKind("macvlan")}), 0},
+  };
+  for (const auto& row : rows) {
+    const auto messages = Parse(Message(RTM_NEWLINK, Concat({LinkInfo(7, 1), kName, kAddress, row.attributes})));
+    if (EXPECT_EQ(messages.size(), 1u, row.what)) EXPECT_EQ(messages[0].link.parent, row.parent, row.what);
   }
 }
 
@@ -79,17 +112,19 @@ TEST("a removal, the end of a dump and an error are told apart") {
   const auto messages = Parse(Concat({
       Message(RTM_DELLINK, LinkInfo(7, 0)),
       Message(NLMSG_DONE, Raw(0)),
+      Message(NLMSG_DONE, Raw(-EOPNOTSUPP)),
       Message(NLMSG_ERROR, Raw(error)),
       Message(NLMSG_ERROR, Raw(acknowledgement)),
       Message(RTM_NEWADDR, Raw(link_local)),
       Message(RTM_NEWADDR, Raw(global)),
       Message(RTM_NEWROUTE, Raw(0)),
   }));
-  if (!EXPECT_EQ(messages.size(), 4u)) return;
+  if (!EXPECT_EQ(messages.size(), 5u)) return;
   EXPECT(messages[0].kind == Kind::kGone && messages[0].link.index == 7);
   EXPECT(messages[1].kind == Kind::kDumpDone);
-  EXPECT(messages[2].kind == Kind::kDumpFailed && messages[2].error == EBUSY);
-  EXPECT(messages[3].kind == Kind::kLinkLocal && messages[3].link.index == 7);
+  EXPECT(messages[2].kind == Kind::kDumpFailed && messages[2].error == EOPNOTSUPP);
+  EXPECT(messages[3].kind == Kind::kDumpFailed && messages[3].error == EBUSY);
+  EXPECT(messages[4].kind == Kind::kLinkLocal && messages[4].link.index == 7);
 }
 
 TEST("leaving a bridge does not remove the interface") {

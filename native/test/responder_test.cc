@@ -12,13 +12,24 @@
 namespace garpoon::test {
 namespace {
 
+std::string Describe(const Event& event) {
+  switch (event.kind) {
+    case Event::Kind::kInterface:
+      return Name(event.change);
+    case Event::Kind::kConflict:
+      return "conflict " + Format(*event.address) + " " + Format(event.mac);
+    case Event::Kind::kError:
+      return event.failure.operation;
+  }
+  return "";
+}
+
 class Events {
  public:
   EventSink sink() {
     return [this](const Event& event) {
       const std::lock_guard lock(mutex_);
-      const std::string what = event.kind == Event::Kind::kError ? event.failure.operation : Name(event.change);
-      text_ += event.name + ":" + what + " ";
+      text_ += event.name + ":" + Describe(event) + " ";
       return true;
     };
   }
@@ -41,8 +52,10 @@ struct Subject {
   Events events;
   std::unique_ptr<Responder> responder;
 
-  explicit Subject(std::vector<std::string> exclude = {"far"}) {
-    ResponderOptions options{std::move(exclude), {.rounds = 2, .interval = 50 * kMillisecond}};
+  explicit Subject(ResponderOptions options = {}) {
+    options.exclude_interfaces = {"far"};
+    options.schedule.rounds = 2;
+    options.schedule.interval = 50 * kMillisecond;
     Failure failure;
     responder = Responder::Start(std::move(options), stats, events.sink(), failure);
     if (responder == nullptr) std::printf("    %s: errno %d\n", failure.operation, failure.error);
@@ -51,9 +64,8 @@ struct Subject {
   void Announce(const std::vector<const char*>& addresses, const InterfaceSet& interfaces = {}) {
     std::vector<Announcement> announcements;
     for (const char* address : addresses) announcements.push_back({test::Ip(address), 0});
-    PackedFault fault;
     const uint64_t swaps = stats->Get(Counter::kTableSwaps);
-    responder->SetTable(AddressTable::Create(std::move(announcements), {interfaces}, fault));
+    responder->SetTable(std::move(announcements), {interfaces});
     EXPECT(Eventually([&] { return stats->Get(Counter::kTableSwaps) > swaps; }));
   }
 };
@@ -116,9 +128,8 @@ NETWORK_TEST("does not answer what is announced elsewhere, for another host, or 
   Subject subject;
   subject.Announce({"198.18.0.6"});
   subject.Announce({"198.18.0.5"}, {"eth7"});
-  PackedFault fault;
-  subject.responder->SetTable(AddressTable::Create({{test::Ip("198.18.0.5"), 0}, {test::Ip("198.18.0.6"), 1}},
-                                                   {InterfaceSet{"eth7"}, InterfaceSet{"near"}}, fault));
+  subject.responder->SetTable({{test::Ip("198.18.0.5"), 0}, {test::Ip("198.18.0.6"), 1}},
+                              {InterfaceSet{"eth7"}, InterfaceSet{"near"}});
   EXPECT(Eventually([&] { return subject.stats->Get(Counter::kTableSwaps) == 3; }));
   cable.Send(Hex(kArpRequestHex));
   auto other_host = Hex(kArpRequestHex);
@@ -152,8 +163,7 @@ NETWORK_TEST("loses no request while tables are swapped, and never mixes two") {
         announcements.push_back({test::Ip("198.18.0.0"), everywhere});
         announcements.back().address.bytes[3] = i;
       }
-      PackedFault fault;
-      subject.responder->SetTable(AddressTable::Create(std::move(announcements), std::move(sets), fault));
+      subject.responder->SetTable(std::move(announcements), std::move(sets));
       swaps += 1;
       std::this_thread::sleep_for(std::chrono::microseconds(300));
     }
@@ -212,7 +222,7 @@ NETWORK_TEST("a port of a bridge is silent, and the bridge answers") {
   RunIp("link set near master br0");
   EXPECT(Eventually([&] { return SenderOf(Ask(cable, kArpRequestHex)) == "0200000000bb"; }));
   const auto links = subject.responder->Links();
-  for (const auto& [link, ineligible] : *links) {
+  for (const auto& [link, ineligible, only_by_name] : *links) {
     if (link.name == "near") EXPECT_EQ(ineligible, Ineligible::kEnslaved);
   }
   RunIp("link set near nomaster");
@@ -251,6 +261,79 @@ NETWORK_TEST("announces on demand, in rounds, and not what it does not answer fo
   EXPECT_EQ(seen, 4);
 }
 
+NETWORK_TEST("tells who else claims an address of the table, held or not, and of nobody else") {
+  const Cable cable;
+  Subject subject;
+  subject.responder->SetTable({{test::Ip("198.18.0.5"), 0}, {test::Ip("198.18.0.6"), 0, true}}, {InterfaceSet{}});
+  EXPECT(Eventually([&] { return subject.stats->Get(Counter::kTableSwaps) == 1; }));
+  const auto claim = [](uint8_t address, uint8_t mac) {
+    auto frame = Hex(kArpRequestHex);
+    frame[11] = frame[27] = mac;
+    std::copy_n(Hex("c61200").begin(), 3, frame.begin() + 28);
+    frame[31] = frame[41] = address;
+    return frame;
+  };
+  cable.Send(claim(5, 0x77));
+  cable.Send(claim(5, 0x0f));  // our own MAC address
+  cable.Send(claim(7, 0x78));  // not in the table
+  cable.Send(claim(6, 0x79));
+  EXPECT(Eventually([&] { return subject.events.Has("near:conflict 198.18.0.6 02:00:00:00:00:79"); }));
+  EXPECT(subject.events.Has("near:conflict 198.18.0.5 02:00:00:00:00:77"));
+  EXPECT_EQ(subject.stats->Get(Counter::kConflictsReported), 2u);
+  auto request = Hex(kArpRequestHex);
+  request[41] = 6;
+  cable.Send(request);
+  EXPECT(Eventually([&] { return subject.stats->Get(DropReason::kHeld) == 1; }));
+}
+
+NETWORK_TEST("asks for an address three times and announces nothing meanwhile") {
+  const Cable cable;
+  Subject subject;
+  subject.responder->SetTable({{test::Ip("198.18.0.5"), 0, true}}, {InterfaceSet{}});
+  subject.responder->Probe({test::Ip("198.18.0.5"), test::Ip("198.18.0.99")});
+  for (int i = 0; i < 3; i++) {
+    const auto frame = cable.Receive(IsGratuitous, 3000);
+    EXPECT_EQ(ToHex(frame).substr(2 * 28, 8), "00000000");  // a probe has no sender address
+    EXPECT_EQ(ToHex(frame).substr(2 * 38, 8), "c6120005");
+  }
+  EXPECT_EQ(subject.stats->Get(Counter::kProbesSent), 3u);
+  EXPECT_EQ(subject.stats->Get(Counter::kGratuitousArpSent), 0u);
+}
+
+NETWORK_TEST("falls silent when its owner is, and stays so until there is a new table") {
+  const Cable cable;
+  Subject subject({.deadline = 300 * kMillisecond});
+  subject.Announce({"198.18.0.5"});
+  EXPECT(!Ask(cable, kArpRequestHex).empty());
+  EXPECT(Eventually([&] { return subject.responder->GetStatus().silent; }));
+  cable.Send(Hex(kArpRequestHex));
+  EXPECT(Eventually([&] { return subject.stats->Get(DropReason::kSilent) > 0; }));
+  EXPECT(!subject.responder->Renew());
+  EXPECT_EQ(subject.stats->Get(Counter::kSilences), 1u);
+  subject.Announce({"198.18.0.5"});
+  EXPECT(!Ask(cable, kArpRequestHex).empty());
+  EXPECT(subject.responder->Renew());
+}
+
+NETWORK_TEST("a filter lets the new address through before it knows only the addresses of the table") {
+  const Cable cable;
+  Subject subject;
+  for (const char* form : {"exact", "exact"}) {
+    subject.Announce({"198.18.0.5"});
+    EXPECT(!Ask(cable, kArpRequestHex).empty());
+    EXPECT(Eventually([&] { return std::string(Name(subject.responder->GetStatus().filters[0])) == form; }));
+    EXPECT(!Ask(cable, kArpRequestHex).empty());
+    subject.Announce({"198.18.0.6"});
+  }
+  const uint64_t received = subject.stats->Get(Counter::kArpReceived);
+  EXPECT(Eventually([&] { return std::string(Name(subject.responder->GetStatus().filters[0])) == "exact"; }));
+  cable.Send(Hex(kArpRequestHex));
+  auto other = Hex(kArpRequestHex);
+  other[41] = 6;
+  EXPECT(!Ask(cable, ToHex(other)).empty());
+  EXPECT(subject.stats->Get(Counter::kArpReceived) <= received + 2);
+}
+
 NETWORK_TEST("at rest it does not wake") {
   const Cable cable;
   Subject subject;
@@ -277,9 +360,7 @@ NETWORK_TEST("stops at any moment, under traffic, again and again") {
   const size_t before = PacketSockets();
   for (int i = 0; i < 50; i++) {
     Subject subject;
-    PackedFault fault;
-    subject.responder->SetTable(
-        AddressTable::Create({{test::Ip("198.18.0.5"), 0}, {test::Ip("2001:db8::5"), 0}}, {InterfaceSet{}}, fault));
+    subject.responder->SetTable({{test::Ip("198.18.0.5"), 0}, {test::Ip("2001:db8::5"), 0}}, {InterfaceSet{}});
     subject.responder->Announce({test::Ip("198.18.0.5")});
     std::this_thread::sleep_for(std::chrono::microseconds(i * 200));
     subject.responder->Stop();

@@ -2,13 +2,18 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName, inspect } from 'node:util';
-import { type Address, formatAddress } from '../ip/address.ts';
+import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
 
 /**
  * An address to answer for. `interfaces` holds names and globs (`eth*`), and need not exist yet: an interface that
- * comes later is used from then on. An empty list announces nowhere.
+ * comes later is used from then on. An empty list announces nowhere. A `held` address is watched for the claims of
+ * other hosts, and neither answered for nor announced.
  */
-export type Announcement = { readonly address: Address; readonly interfaces: readonly string[] | 'all' };
+export type Announcement = {
+  readonly address: Address;
+  readonly interfaces: readonly string[] | 'all';
+  readonly held?: boolean;
+};
 
 export type ResponderOptions = {
   /** Names and globs of interfaces that are left alone, whatever an announcement says. */
@@ -18,11 +23,35 @@ export type ResponderOptions = {
    * `interfaces()` is right all the same.
    */
   readonly onEvent: (event: ResponderEvent) => void;
+  readonly gratuitous?: Partial<GratuitousOptions>;
   /**
-   * How often an address is announced unasked (1 to 100), and how far apart in ms (10 to 60,000). IPv6 keeps within
-   * RFC 4861: 3 times at most, 1 s apart at least.
+   * For how many ms (0 to a day) the responder goes on without `renew` before it falls silent; 0, which is the default:
+   * for ever. A process that hangs must not hold for ever what others have taken over.
    */
-  readonly gratuitous?: { readonly rounds: number; readonly interval: number };
+  readonly deadline?: number;
+  /** Whether the native thread may run before ordinary ones (SCHED_FIFO), where the system permits it; by default it may. */
+  readonly realtime?: boolean;
+  /**
+   * Which socket filter keeps other people's frames away: `classic` BPF, which needs no capability of its own; an eBPF
+   * `map`, where CAP_BPF is held; or `auto`, the map where a classic program is not exact.
+   */
+  readonly filter?: 'auto' | 'classic' | 'map';
+};
+
+/** How addresses are announced unasked. */
+export type GratuitousOptions = {
+  /** How often (1 to 100); IPv6 keeps within RFC 4861: 3 times at most, 1 s apart at least. */
+  readonly rounds: number;
+  /** How far apart, in ms (10 to 60,000). */
+  readonly interval: number;
+  /** Frames a second on one interface (1 to 1,000,000). Switches let a few hundred through and drop the rest. */
+  readonly rate: number;
+  /** Frames that may go out at once after a pause (1 to 65,536). */
+  readonly burst: number;
+  /** Announce again about every so many ms (1,000 to a day), as long as the address is in the table; 0: do not. */
+  readonly refresh: number;
+  /** Whom to tell in person as well: some routers take no notice of what is announced to everyone. */
+  readonly unicast: 'off' | 'gateways' | 'neighbors';
 };
 
 /** `up` and `down` are of an interface that is switched on and has a carrier. */
@@ -30,6 +59,7 @@ export type InterfaceChange = 'added' | 'removed' | 'up' | 'down' | 'mac' | 'ren
 
 export type ResponderEvent =
   | { readonly type: 'interface'; readonly name: string; readonly index: number; readonly change: InterfaceChange }
+  | ConflictEvent
   | {
       /** Told once when something starts to fail; the responder keeps trying. */
       readonly type: 'error';
@@ -39,7 +69,22 @@ export type ResponderEvent =
       /** The interface, when the failure is about one. */
       readonly name?: string;
       readonly index?: number;
+      /** The address, when the failure is about one. */
+      readonly address?: Address;
     };
+
+/**
+ * A host with a MAC address that is none of this machine says that it holds an address of the table (RFC 5227 section
+ * 2.4). Told at most once in 10 s for the same three, and at most 16 times a second in all.
+ */
+export type ConflictEvent = {
+  readonly type: 'conflict';
+  readonly address: Address;
+  readonly mac: string;
+  /** The interface it was heard on. */
+  readonly name: string;
+  readonly index: number;
+};
 
 export type InterfaceState = {
   readonly index: number;
@@ -50,7 +95,24 @@ export type InterfaceState = {
   /** Whether addresses can be announced here; with `reason` when not. */
   readonly eligible: boolean;
   readonly reason?: IneligibleReason;
+  /**
+   * Why an eligible interface is not among "all", and serves only addresses that name it: its traffic is routed apart,
+   * or it hears the same requests as the interface it is part of.
+   */
+  readonly onlyByName?: 'vrf-member' | 'shares-parent';
 };
+
+export type ResponderStatus = {
+  /** How the native thread gets the processor when others want it too: real time, sooner than others, or in its turn. */
+  readonly scheduling: 'fifo' | 'slice' | 'ordinary';
+  /** Which frames wake it: those about our addresses, those and some more, or for a moment any. */
+  readonly arpFilter: FilterForm;
+  readonly ndpFilter: FilterForm;
+  /** The deadline has passed: nothing is answered or announced. */
+  readonly silent: boolean;
+};
+
+export type FilterForm = 'open' | 'exact' | 'ranges' | 'map';
 
 export type IneligibleReason =
   | 'excluded'
@@ -69,6 +131,10 @@ export const counterNames = [
   'ndpAnswered',
   'gratuitousArpSent',
   'unsolicitedNaSent',
+  'probesSent',
+  'conflictsReported',
+  'conflictsSuppressed',
+  'silences',
   'sendFailures',
   'kernelDrops',
   'tableSwaps',
@@ -92,6 +158,8 @@ export const counterNames = [
   'dropBadTarget',
   'dropNotAnnounced',
   'dropWrongInterface',
+  'dropHeld',
+  'dropSilent',
   'dropForeignClaim',
 ] as const;
 
@@ -111,11 +179,21 @@ export function isInterfacePattern(text: string): boolean {
   return bytes.length <= limit && !/^$|^\.{1,2}$|[/:\0-\x20\x7f\xa0]/.test(bytes);
 }
 
-const defaultGratuitous = { rounds: 5, interval: 1100 };
+/** Rounds and interval are MetalLB's. */
+export const defaultGratuitous: GratuitousOptions = {
+  rounds: 5,
+  interval: 1100,
+  rate: 400,
+  burst: 64,
+  refresh: 0,
+  unicast: 'off',
+};
+
+const day = 86_400_000;
 
 /**
  * Answers ARP requests and neighbour solicitations for a table of addresses, on a native thread that goes on while
- * JavaScript is busy, and announces addresses unasked. It works in the network namespace of the process. Close it:
+ * JavaScript is busy, announces addresses unasked, and tells of other hosts that claim them. It works in the network namespace of the process. Close it:
  * until then it answers. It does not keep the process alive.
  *
  * Methods throw a TypeError or RangeError that names the value when an argument cannot be right, and a TypeError when
@@ -127,16 +205,20 @@ export class Responder {
 
   /** Throws an Error with a `code` when the system refuses the thread or its descriptors. */
   constructor(options: ResponderOptions) {
-    const { excludeInterfaces, onEvent, gratuitous = defaultGratuitous } = options;
+    const { excludeInterfaces, onEvent, deadline = 0, realtime = true, filter = 'auto' } = options;
+    const gratuitous = { ...defaultGratuitous, ...options.gratuitous };
     checkPatterns('excludeInterfaces', excludeInterfaces);
     if (typeof onEvent !== 'function') throw new TypeError(`onEvent: not a function: ${inspect(onEvent)}`);
     checkInteger('gratuitous.rounds', gratuitous.rounds, 1, 100);
     checkInteger('gratuitous.interval', gratuitous.interval, 10, 60_000);
+    checkInteger('gratuitous.rate', gratuitous.rate, 1, 1_000_000);
+    checkInteger('gratuitous.burst', gratuitous.burst, 1, 65_536);
+    if (gratuitous.refresh !== 0) checkInteger('gratuitous.refresh', gratuitous.refresh, 1_000, day);
+    checkInteger('deadline', deadline, 0, day);
     this.#addon = loadAddon();
     try {
-      this.#handle = this.#addon.open(excludeInterfaces, gratuitous.rounds, gratuitous.interval, (event) =>
-        onEvent(event.type === 'error' ? withCode(event) : event),
-      );
+      const settings = { excludeInterfaces, ...gratuitous, deadline, realtime, filter, seed: process.pid };
+      this.#handle = this.#addon.open(settings, (event) => onEvent(fromNative(event)));
     } catch (cause) {
       if (!(cause instanceof Error) || !('errno' in cause)) throw cause;
       const code = getSystemErrorName(-Number(cause.errno));
@@ -144,14 +226,10 @@ export class Responder {
     }
   }
 
-  /** Whether the native thread runs before ordinary ones (SCHED_FIFO); it needs CAP_SYS_NICE for that. */
-  get realtime(): boolean {
-    return this.#handle.realtime;
-  }
-
   /**
-   * Replaces the whole table. A request that comes in meanwhile is answered by the old table or the new one. Says
-   * nothing to the neighbours: see `announce`.
+   * Replaces the whole table, within a moment. A request that comes in meanwhile is answered by the old table or the
+   * new one. Says nothing to the neighbours: see `announce`. A table that has an address twice is not taken, and an
+   * error event says so. Does what `renew` does, and ends the silence after a missed deadline.
    */
   setAnnouncements(table: readonly Announcement[]): void {
     const { packed, interfaceSets } = pack('announcements', table);
@@ -159,16 +237,32 @@ export class Responder {
   }
 
   /**
-   * Tells the neighbours at once where the addresses are, and again for the rounds that `gratuitous` asks for. An
-   * address that is not in the table is passed over, and so is the rest of its rounds when it leaves the table.
+   * Tells the neighbours at once where the addresses are, and again: in as many rounds as `gratuitous` says, or in
+   * `rounds` (1 to 100). An address that is not in the table is passed over, and so is the rest of its rounds when it leaves the table.
    */
-  announce(addresses: readonly Address[]): void {
-    checkArray('addresses', addresses);
-    const { packed } = pack(
-      'addresses',
-      addresses.map((address) => ({ address, interfaces: 'all' })),
-    );
-    this.#addon.announce(this.#handle, packed);
+  announce(addresses: readonly Address[], rounds?: number): void {
+    if (rounds !== undefined) checkInteger('rounds', rounds, 1, 100);
+    this.#addon.announce(this.#handle, packAddresses(addresses), rounds ?? 0);
+  }
+
+  /**
+   * Asks the neighbours whether one of them holds these addresses of the table, three times within a second (RFC 5227
+   * section 2.1.1, RFC 4862 section 5.4.2). An answer comes as a conflict.
+   */
+  probe(addresses: readonly Address[]): void {
+    this.#addon.probe(this.#handle, packAddresses(addresses));
+  }
+
+  /**
+   * Tells the native thread that this process is alive and knows what it announces. False when that comes after the
+   * deadline: others may have taken over, so the thread stays silent until it gets a table that was made since.
+   */
+  renew(): boolean {
+    return this.#addon.renew(this.#handle);
+  }
+
+  status(): ResponderStatus {
+    return this.#addon.status(this.#handle);
   }
 
   /** The interfaces of this network namespace as they are now. Complete from the start; changes come as events. */
@@ -197,25 +291,45 @@ export class Responder {
 
 // ---- the addon
 
-type Handle = { readonly counters: BigUint64Array; readonly realtime: boolean };
+type Handle = { readonly counters: BigUint64Array };
 
-type NativeError = { type: 'error'; operation: string; errno: number; name?: string; index?: number };
-type NativeEvent = Exclude<ResponderEvent, { type: 'error' }> | NativeError;
+type NativeEvent =
+  | Extract<ResponderEvent, { type: 'interface' }>
+  | (Omit<ConflictEvent, 'address'> & { address: string })
+  | { type: 'error'; operation: string; errno: number; name?: string; index?: number; address?: string };
 
-function withCode({ errno, ...event }: NativeError): ResponderEvent {
-  return { ...event, code: getSystemErrorName(-errno) };
+function fromNative(event: NativeEvent): ResponderEvent {
+  switch (event.type) {
+    case 'interface':
+      return event;
+    case 'conflict':
+      return { ...event, address: parseAddress(event.address)! };
+    case 'error': {
+      const { errno, address, ...rest } = event;
+      const code = getSystemErrorName(-errno);
+      return address === undefined ? { ...rest, code } : { ...rest, code, address: parseAddress(address)! };
+    }
+    default:
+      throw new TypeError(`no event of type ${event satisfies never}`);
+  }
 }
 
 /** As in native/addon.cc. */
 type Addon = {
   readonly counterNames: readonly CounterName[];
-  open(exclude: readonly string[], rounds: number, interval: number, onEvent: (event: NativeEvent) => void): Handle;
+  open(settings: NativeSettings, onEvent: (event: NativeEvent) => void): Handle;
   setAnnouncements(handle: Handle, packed: Uint8Array, interfaceSets: readonly (readonly string[])[]): void;
-  announce(handle: Handle, packed: Uint8Array): void;
+  announce(handle: Handle, packed: Uint8Array, rounds: number): void;
+  probe(handle: Handle, packed: Uint8Array): void;
+  renew(handle: Handle): boolean;
+  status(handle: Handle): ResponderStatus;
   interfaces(handle: Handle): InterfaceState[];
   unresolved(handle: Handle): string[];
   close(handle: Handle): void;
 };
+
+type NativeSettings = Required<Pick<ResponderOptions, 'excludeInterfaces' | 'deadline' | 'realtime' | 'filter'>> &
+  GratuitousOptions & { readonly seed: number };
 
 let loaded: Addon | undefined;
 
@@ -239,8 +353,9 @@ function loadAddon(): Addon {
 
 // ---- what crosses to it
 
-/** As in native/address_table.h: address (16 bytes) | family | 0 | index of the interface set, little-endian. */
+/** As in native/address_table.h: address (16 bytes) | family | flags | index of the interface set, little-endian. */
 const packedSize = 20;
+const heldFlag = 1;
 const maxAnnouncements = 2 ** 20;
 const maxInterfaceSets = 2 ** 16;
 
@@ -248,25 +363,57 @@ function pack(what: string, table: readonly Announcement[]) {
   checkArray(what, table);
   if (table.length > maxAnnouncements) throw new RangeError(`${what}: ${table.length}, over ${maxAnnouncements}`);
   const sets = new InterfaceSets();
-  const packed = new Uint8Array(table.length * packedSize);
-  const view = new DataView(packed.buffer);
+  // Kept from table to table: the addon has read it when its function returns.
+  if (scratch.byteLength < table.length * packedSize) scratch = new ArrayBuffer(table.length * packedSize);
+  const view = new DataView(scratch);
   let length = 0;
   for (const entry of table) {
-    const { address, interfaces } = entry ?? {};
-    checkAddress(what, address);
+    const { address, interfaces, held } = entry ?? {};
+    writeAddress(what, address, view, length);
     // To the addon an empty list means every interface.
     if (interfaces?.length === 0) continue;
-    if (address.family === 4) {
-      view.setUint32(length, Number(address.value));
-    } else {
-      view.setBigUint64(length, address.value >> 64n);
-      view.setBigUint64(length + 8, BigInt.asUintN(64, address.value));
-    }
-    view.setUint8(length + 16, address.family);
+    view.setUint8(length + 17, held === true ? heldFlag : 0);
     view.setUint16(length + 18, sets.indexOf(interfaces, address), true);
     length += packedSize;
   }
-  return { packed: packed.subarray(0, length), interfaceSets: sets.list };
+  return { packed: new Uint8Array(scratch, 0, length), interfaceSets: sets.list };
+}
+
+let scratch = new ArrayBuffer(0);
+
+/** Throws when it is none. A hundred thousand at once must not keep the event loop, so no BigInt is made in vain. */
+function writeAddress(what: string, address: Address, view: DataView, offset: number): void {
+  const { family, value } = address ?? {};
+  if (typeof value !== 'bigint' || (family !== 4 && family !== 6)) {
+    throw new TypeError(`${what}: not an address: ${inspect(address)}`);
+  }
+  if (family === 4) {
+    const number = Number(value);
+    if (number < 0 || number > 0xffff_ffff) throw notOfFamily(what, address);
+    view.setUint32(offset, number);
+    view.setUint32(offset + 4, 0);
+    view.setFloat64(offset + 8, 0);
+  } else {
+    const high = value >> 64n;
+    if (high < 0n || high > highestHalf) throw notOfFamily(what, address);
+    view.setBigUint64(offset, high);
+    view.setBigUint64(offset + 8, value); // its lower half
+  }
+  view.setUint8(offset + 16, family);
+}
+
+const highestHalf = (1n << 64n) - 1n;
+
+function notOfFamily(what: string, address: Address): RangeError {
+  return new RangeError(`${what}: not an IPv${address.family} address: ${inspect(address)}`);
+}
+
+function packAddresses(addresses: readonly Address[]): Uint8Array {
+  checkArray('addresses', addresses);
+  return pack(
+    'addresses',
+    addresses.map((address) => ({ address, interfaces: 'all' })),
+  ).packed;
 }
 
 /** Gives every different list of interfaces an index. */
@@ -274,10 +421,18 @@ class InterfaceSets {
   readonly list: (readonly string[])[] = [];
   readonly #byIdentity = new Map<Announcement['interfaces'], number>();
   readonly #byContent = new Map<string, number>();
+  #last: Announcement['interfaces'] | null = null;
+  #lastIndex = 0;
 
   indexOf(interfaces: Announcement['interfaces'], address: Address): number {
-    const known = this.#byIdentity.get(interfaces);
-    if (known !== undefined) return known;
+    // In a large table most entries have the list of the one before.
+    if (interfaces === this.#last) return this.#lastIndex;
+    this.#lastIndex = this.#byIdentity.get(interfaces) ?? this.#add(interfaces, address);
+    this.#last = interfaces;
+    return this.#lastIndex;
+  }
+
+  #add(interfaces: Announcement['interfaces'], address: Address): number {
     if (interfaces !== 'all') checkPatterns(`interfaces of ${formatAddress(address)}`, interfaces);
     const names = interfaces === 'all' ? [] : [...new Set(interfaces)].sort();
     const content = names.join('/'); // which no name contains
@@ -289,17 +444,6 @@ class InterfaceSets {
     }
     this.#byIdentity.set(interfaces, index);
     return index;
-  }
-}
-
-const highest = { 4: (1n << 32n) - 1n, 6: (1n << 128n) - 1n } as const;
-
-function checkAddress(what: string, address: Address): void {
-  if (typeof address?.value !== 'bigint' || (address.family !== 4 && address.family !== 6)) {
-    throw new TypeError(`${what}: not an address: ${inspect(address)}`);
-  }
-  if (address.value < 0n || address.value > highest[address.family]) {
-    throw new RangeError(`${what}: not an IPv${address.family} address: ${inspect(address)}`);
   }
 }
 

@@ -8,20 +8,38 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { type Address, addressFromBytes, formatAddress, parseAddress } from '../../src/ip/address.ts';
 import { isHoldable } from '../../src/ip/holdable.ts';
-import { counterNames, isInterfacePattern, Responder, type ResponderEvent } from '../../src/layer2/responder.ts';
+import {
+  counterNames,
+  defaultGratuitous,
+  isInterfacePattern,
+  Responder,
+  type ResponderEvent,
+} from '../../src/layer2/responder.ts';
 import { seededRandom } from '../../src/runtime/random.ts';
 import { eventually, suite } from '../support/suite.ts';
 
 // Everything here runs in a network namespace of its own: it makes interfaces, and announces on all there are.
 const unavailable = enterNamespace();
 const suiteHere = suite('layer2/responder');
-const test = (title: string, body: () => unknown) =>
-  unavailable === undefined ? suiteHere(title, body) : suiteHere.skip(title, unavailable);
+const test = (title: string, body: () => unknown, limit?: number) =>
+  unavailable === undefined ? suiteHere(title, body, limit) : suiteHere.skip(title, unavailable);
 
 const module = new URL('../../src/layer2/responder.ts', import.meta.url).href;
 const addonPath = fileURLToPath(new URL('../../build/Release/garpoon.node', import.meta.url));
 
-const addonFunctions = ['open', 'setAnnouncements', 'announce', 'interfaces', 'unresolved', 'close'] as const;
+const addonFunctions = [
+  'open',
+  'setAnnouncements',
+  'announce',
+  'probe',
+  'renew',
+  'status',
+  'interfaces',
+  'unresolved',
+  'close',
+] as const;
+/** What the addon's `open` is given: everything. */
+const settings = { excludeInterfaces: [], ...defaultGratuitous, deadline: 0, realtime: true, filter: 'auto', seed: 1 };
 
 const ipv4 = parseAddress('198.18.0.5')!;
 const ipv6 = parseAddress('2001:db8::5')!;
@@ -62,6 +80,15 @@ test('refuses what cannot be right, and names it', () => {
     [() => open({ gratuitous: { rounds: 1.5, interval: 1000 } }), RangeError, /gratuitous\.rounds: 1\.5 is not/],
     [() => open({ gratuitous: { rounds: 5, interval: Number.NaN } }), RangeError, /gratuitous\.interval: NaN is not/],
     [() => open({ gratuitous: { rounds: as('5'), interval: 1000 } }), TypeError, /gratuitous\.rounds: not a number/],
+    [() => open({ gratuitous: { rate: 0 } }), RangeError, /gratuitous\.rate: 0 is not/],
+    [() => open({ gratuitous: { burst: 65_537 } }), RangeError, /gratuitous\.burst: 65537 is not/],
+    [() => open({ gratuitous: { refresh: 10 } }), RangeError, /gratuitous\.refresh: 10 is not/],
+    [() => open({ gratuitous: { unicast: as('everyone') } }), RangeError, /unicast: unknown: "everyone"/],
+    [() => open({ deadline: -1 }), RangeError, /deadline: -1 is not/],
+    [() => open({ filter: as('xdp') }), RangeError, /filter: unknown: "xdp"/],
+    [() => open({ realtime: as(1) }), TypeError, /realtime: not a boolean/],
+    [(r) => r.announce([ipv4], 0), RangeError, /rounds: 0 is not/],
+    [(r) => r.probe(as('all')), TypeError, /addresses: not an array: 'all'/],
     [(r) => r.setAnnouncements(as({})), TypeError, /announcements: not an array: \{\}/],
     [(r) => r.setAnnouncements(as([null])), TypeError, /announcements: not an address: undefined/],
     [(r) => r.setAnnouncements([as({ address: ipv4 })]), TypeError, /interfaces of 198\.18\.0\.5: not an array/],
@@ -73,7 +100,6 @@ test('refuses what cannot be right, and names it', () => {
     [(r) => r.announce([{ family: 6, value: -1n }]), RangeError, /not an IPv6 address: .*-1/],
     [(r) => r.announce([parseAddress('0.0.0.0')!]), RangeError, /0\.0\.0\.0 is not an address that a host can hold/],
     [(r) => r.announce([parseAddress('ff02::1')!]), RangeError, /ff02::1 is not an address that a host can hold/],
-    [(r) => r.setAnnouncements([...everywhere, everywhere[1]]), RangeError, /2: 2001:db8::5 comes twice/],
   ];
   for (const pattern of ['', 'sixteen-letters-', 'a/b', 'a b', 'a:1', '.', '..', 'a\0b', 'a\u00a0b', '*'.repeat(65)]) {
     const table = [{ address: ipv4, interfaces: [pattern] }];
@@ -95,14 +121,16 @@ test('refuses what cannot be right, and names it', () => {
 
 test('the addon checks its arguments by itself', () => {
   const addon = loadAddon();
-  const handle = addon.open([], 5, 1100, () => {});
+  const handle = addon.open(settings, () => {});
   const packed = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
   const good = 'c6120005000000000000000000000000 04 00 0000';
   const misuse: [() => unknown, RegExp][] = [
-    [() => addon.open(), /excluded interfaces: not an array/],
-    [() => addon.open([], 5), /interval: not a number/],
-    [() => addon.open([], 101, 1100, () => {}), /rounds: 101/],
-    [() => addon.open([], 5, 1100), /onEvent: not a function/],
+    [() => addon.open(), /options: not an object/],
+    [() => addon.open({}, () => {}), /excludeInterfaces: not an array/],
+    [() => addon.open({ ...settings, interval: '5' }, () => {}), /interval: not a number/],
+    [() => addon.open({ ...settings, rounds: 101 }, () => {}), /rounds: 101/],
+    [() => addon.open({ ...settings, unicast: 'x' }, () => {}), /unicast: unknown: "x"/],
+    [() => addon.open(settings), /onEvent: not a function/],
     [() => addon.interfaces(), /not a responder/],
     [() => addon.interfaces({}), /not a responder/],
     [() => addon.interfaces(Object.create(handle)), /not a responder/],
@@ -113,7 +141,9 @@ test('the addon checks its arguments by itself', () => {
     [() => addon.setAnnouncements(handle, packed(good), []), /announcement 0: there is no interface set 0/],
     [() => addon.setAnnouncements(handle, packed(good), [['a/b']]), /"a\/b" cannot be an interface's name/],
     [() => addon.setAnnouncements(handle, packed(good), ['eth0']), /interfaces: not an array/],
-    [() => addon.setAnnouncements(handle, packed(good + good), [[]]), /announcement 1: 198\.18\.0\.5 comes twice/],
+    [() => addon.setAnnouncements(handle, packed(good.replace('04 00', '04 02')), [[]]), /a byte that must be zero/],
+    [() => addon.announce(handle, packed(good)), /rounds: not a number/],
+    [() => addon.renew({}), /not a responder/],
     [() => addon.announce(handle, packed(good.replace('04 00', '09 00'))), /announcement 0: the family is neither/],
   ];
   for (const [call, message] of misuse) assert.throws(call, message);
@@ -145,7 +175,7 @@ test('the addon refuses the addresses that no host can hold, and those only', ()
 
 test('the addon refuses the names that are no interface pattern, and those only', () => {
   const addon = loadAddon();
-  const handle = addon.open(['*'], 5, 1100, () => {});
+  const handle = addon.open({ ...settings, excludeInterfaces: ['*'] }, () => {});
   const names = [
     'eth0',
     'v*',
@@ -171,7 +201,7 @@ test('the addon refuses the names that are no interface pattern, and those only'
 
 test('the addon survives any arguments', () => {
   const addon = loadAddon();
-  const handle = addon.open([], 5, 1100, () => {});
+  const handle = addon.open(settings, () => {});
   const value = fc.oneof(
     fc.anything({ withTypedArray: true, withBigInt: true, withNullPrototype: true, withSparseArray: true }),
     fc.constant(handle),
@@ -203,6 +233,9 @@ test('closes twice, and is of no use afterwards but for its counters', async () 
   const closed = /the responder is closed/;
   assert.throws(() => responder.setAnnouncements([]), closed);
   assert.throws(() => responder.announce([ipv4]), closed);
+  assert.throws(() => responder.probe([ipv4]), closed);
+  assert.throws(() => responder.renew(), closed);
+  assert.throws(() => responder.status(), closed);
   assert.throws(() => responder.interfaces(), closed);
   assert.throws(() => responder.unresolvedInterfaces(), closed);
   const counters = responder.counters();
@@ -214,6 +247,61 @@ test('a method does not work on what is no responder', () => {
   for (const method of ['setAnnouncements', 'announce', 'interfaces', 'counters', 'close'] as const) {
     assert.throws(() => (Responder.prototype[method] as () => void).call({}), TypeError);
   }
+});
+
+test('a table that has an address twice is not taken, and an event names it', async () => {
+  const events: ResponderEvent[] = [];
+  const responder = open({ onEvent: (event) => events.push(event) });
+  responder.setAnnouncements([...everywhere, everywhere[1]]);
+  await eventually('the event', () => events.find((event) => event.type === 'error'));
+  const [error] = events.filter((event) => event.type === 'error');
+  assert.deepEqual(error, {
+    type: 'error',
+    operation: 'take a table that has an address twice',
+    code: 'EEXIST',
+    address: ipv6,
+  });
+  assert.equal(responder.counters().tableSwaps, 0);
+  responder.close();
+});
+
+test('falls silent when it is not renewed in time, and speaks again only with a new table', async () => {
+  const responder = open({ deadline: 300 });
+  responder.setAnnouncements(everywhere);
+  for (const until = performance.now() + 600; performance.now() < until; ) {
+    assert.ok(responder.renew());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(responder.status().silent, false);
+  assert.equal(responder.counters().silences, 0);
+  await eventually('silence', () => responder.status().silent);
+  assert.equal(responder.renew(), false);
+  assert.equal(responder.renew(), false);
+  await eventually('the silence is counted', () => responder.counters().silences === 1);
+  responder.setAnnouncements(everywhere);
+  await eventually('it speaks', () => !responder.status().silent);
+  assert.ok(responder.renew());
+  assert.equal(responder.counters().silences, 1);
+  responder.close();
+});
+
+test('says how its thread is scheduled and what it is woken by', async () => {
+  const responder = open({ realtime: false });
+  assert.ok(['slice', 'ordinary'].includes(responder.status().scheduling));
+  responder.setAnnouncements(everywhere);
+  await eventually('the filters are exact', () => {
+    const { arpFilter, ndpFilter } = responder.status();
+    return arpFilter === 'exact' && ndpFilter === 'exact';
+  });
+  responder.close();
+  const classic = open({ filter: 'classic', excludeInterfaces: ['*'] });
+  const scattered = Array.from(
+    { length: 20_000 },
+    (_, i) => ({ family: 4, value: 0x0a000000n + BigInt(i * 3) }) as const,
+  );
+  classic.setAnnouncements(scattered.map((address) => ({ address, interfaces: 'all' })));
+  await eventually('more addresses than a program can tell', () => classic.status().arpFilter === 'ranges');
+  classic.close();
 });
 
 test('counts by the names it declares', () => {
@@ -345,7 +433,7 @@ test('a forgotten responder is closed by garbage collection', () => {
 test('counters outlive everything else', () => {
   const { stdout } = child(
     `const addon = createRequire(import.meta.url)(${JSON.stringify(addonPath)});
-     let handle = addon.open([], 5, 1100, () => {});
+     let handle = addon.open(${JSON.stringify(settings)}, () => {});
      const { counters } = handle;
      addon.setAnnouncements(handle, new Uint8Array(0), []);
      addon.close(handle);
@@ -357,7 +445,7 @@ test('counters outlive everything else', () => {
   assert.equal(stdout.trim(), `${counterNames.length} true`);
 });
 
-test('worker threads can be terminated in the middle of it, a hundred times', async () => {
+test('worker threads can be terminated in the middle of it, two hundred times', async () => {
   const code = `
     const { parentPort } = require('node:worker_threads');
     import(${JSON.stringify(module)}).then(({ Responder }) => {
@@ -376,7 +464,7 @@ test('worker threads can be terminated in the middle of it, a hundred times', as
     });`;
   const random = seededRandom(7);
   const run = async () => {
-    for (let i = 0; i < 50; i++) {
+    for (let i = 0; i < 100; i++) {
       const worker = new Worker(code, { eval: true });
       await once(worker, 'message');
       await new Promise((resolve) => setTimeout(resolve, random.integer(20)));
@@ -384,8 +472,8 @@ test('worker threads can be terminated in the middle of it, a hundred times', as
     }
   };
   await Promise.all([run(), run()]);
-  await eventually('no thread is left', () => threadsNamed('l2-responder') === 0);
-});
+  await eventually('no thread is left', () => threadsNamed('l2-responder') + threadsNamed('l2-compiler') === 0);
+}, 120_000);
 
 test('a worker thread gets its events and ends with its responder open', async () => {
   const worker = new Worker(
