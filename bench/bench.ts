@@ -16,14 +16,14 @@ export type Figure = {
   readonly against?: string;
 };
 
-/** With `--long`: more and longer runs, for figures to publish. Without, a bench ends within a minute. */
+/** With `--long`: more and longer runs, for figures to publish. Without, a bench ends within two minutes. */
 export const long = process.argv.includes('--long');
 
-/** A function that prints the bench's figures, adding `ratio`, which is `value / baseline`. */
+/** A function that prints the bench's figures, adding `ratio`, which is `value / baseline` unless that is zero. */
 export function reporter(bench: string): (figure: Figure) => void {
   return ({ case: name, value, unit, better, baseline, against }) => {
-    const compared =
-      baseline === undefined ? {} : { baseline: round(baseline), ratio: round(value / baseline), against };
+    const ratio = baseline ? { ratio: round(value / baseline) } : {};
+    const compared = baseline === undefined ? {} : { baseline: round(baseline), ...ratio, against };
     console.log(JSON.stringify({ bench, case: name, value: round(value), unit, better, ...compared }));
   };
 }

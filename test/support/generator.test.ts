@@ -36,6 +36,18 @@ for (const [name, first] of [
   });
 }
 
+test('asks for targets that are as far apart as it is told', async () => {
+  const result = await flood(place(), { first: '198.18.0.0', count: 2, step: 2, frames: 1_000, rate: 20_000 });
+  assert.deepEqual([result.sent, result.answered], [1_000, 500]);
+});
+
+test('does not take the answers to another station for its own', async () => {
+  const mine = { first: '198.18.0.3', frames: 1_000, rate: 20_000 };
+  const other = { first: '198.18.0.2', frames: 1_000, rate: 20_000, mac: '02:00:00:00:00:bb', address: '198.18.0.9' };
+  const [silent, answered] = await Promise.all([flood(place(), mine), flood(place(), other)]);
+  assert.deepEqual([silent.answered, answered.answered], [0, 1_000]);
+});
+
 test('keeps the rate', async () => {
   const result = await flood(place(), { first: '198.18.0.2', seconds: 0.2, rate: 5_000 });
   assert.ok(result.sent > 500 && result.sent < 1_100, JSON.stringify(result));

@@ -3,10 +3,14 @@ import { promisify } from 'node:util';
 import { nativeTool } from './native-tool.ts';
 import type { Netns } from './netns.ts';
 
-/** What native/tools/generator.cc asks for: `count` targets from `first` on, in the name of `mac` and `address`. */
+/**
+ * What native/bench/generator.cc asks for: `count` targets from `first` on, `step` apart, in the name of `mac` and
+ * `address`. Two stations do not count each other's answers.
+ */
 export type Targets = {
   readonly first: string;
   readonly count?: number;
+  readonly step?: number;
   readonly mac?: string;
   readonly address?: string;
 };
@@ -27,19 +31,24 @@ export type LatencyResult = {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
+  /** Requests of the other station. */
+  readonly background: number;
 };
 
 /** `cpu` keeps the program on one processor. */
-type Place = { readonly netns: Netns; readonly interfaceName: string; readonly cpu?: number };
+export type Place = { readonly netns: Netns; readonly interfaceName: string; readonly cpu?: number };
 
 export function flood(place: Place, options: FloodOptions): Promise<FloodResult> {
   return generate<FloodResult>('flood', place, options);
 }
 
-/** `gap` is in microseconds, and varied by half. One probe is under way at a time. */
+/**
+ * `gap` is in microseconds, and varied by half. One probe is under way at a time. Another station meanwhile sends
+ * `background` requests a second.
+ */
 export function latency(
   place: Place,
-  options: Targets & { readonly probes: number; readonly gap: number },
+  options: Targets & { readonly probes: number; readonly gap: number; readonly background?: number },
 ): Promise<LatencyResult> {
   return generate<LatencyResult>('latency', place, options);
 }
