@@ -1,5 +1,5 @@
 import { endpointText, parseEndpoint } from '../memberlist-lite/address-text.ts';
-import type { JoinResult, Memberlist } from '../memberlist-lite/memberlist.ts';
+import type { JoinResult, Member, Memberlist } from '../memberlist-lite/memberlist.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
@@ -65,6 +65,11 @@ export class Liveness {
   /** The names of the speakers that are alive, our own included once started. A new set after every change. */
   alive(): ReadonlySet<string> {
     return this.#alive;
+  }
+
+  /** The same, and where each is and what it says of itself. */
+  members(): readonly Pick<Member, 'name' | 'address' | 'meta'>[] {
+    return this.#ring.members();
   }
 
   /** Calls `listener` after every change of `alive()`; returns the way to stop that. */

@@ -115,9 +115,9 @@ export const fast: Config = {
 
 export const presets = { lan, wan, local, fast } as const;
 
-/** Names, addresses, keys or labels that our own side chose and that cannot work. */
+/** Names, addresses, application data, keys or labels that our own side chose and that cannot work. */
 export class ConfigError extends Error {
-  readonly code: 'NAME' | 'ADDRESS' | 'LABEL' | 'NO_KEY' | 'KEY_LENGTH' | 'PRIMARY_KEY';
+  readonly code: 'NAME' | 'ADDRESS' | 'META' | 'LABEL' | 'NO_KEY' | 'KEY_LENGTH' | 'PRIMARY_KEY';
 
   constructor(message: string, code: ConfigError['code']) {
     super(message);

@@ -2,6 +2,7 @@ import { type Clock, sleep, type Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Random, shuffled } from '../runtime/random.ts';
 import { Awareness } from './awareness.ts';
+import { noBytes } from './bytes.ts';
 import type { Config } from './config.ts';
 import { type Counters, newCounters } from './counters.ts';
 import { Dispatch } from './dispatch.ts';
@@ -61,8 +62,9 @@ export class Memberlist {
   #closing: Promise<void> | undefined;
 
   /**
-   * `name` is unique in the ring; `advertise` is where the others reach us. With `keys` all traffic is encrypted, under
-   * the first of them. Throws ConfigError when one of these cannot work. Nothing is sent before `start`.
+   * `name` is unique in the ring; `advertise` is where the others reach us; `meta`, at most 512 bytes, is application
+   * data that all members are told. With `keys` all traffic is encrypted, under the first of them. Throws ConfigError
+   * when one of these cannot work. Nothing is sent before `start`.
    */
   constructor(options: {
     readonly name: string;
@@ -72,6 +74,7 @@ export class Memberlist {
     readonly random: Random;
     readonly log: Logger;
     readonly config: Config;
+    readonly meta?: Uint8Array;
     readonly keys?: readonly Uint8Array[];
   }) {
     const { config, random, transport } = options;
@@ -82,7 +85,7 @@ export class Memberlist {
     this.#random = random;
     this.#log = options.log;
     this.#clock = new StallGuard(options.clock, config.stallTolerance, (duration) => this.#stalled(duration));
-    this.#self = selfOf(options.name, options.advertise, config);
+    this.#self = selfOf(options.name, options.advertise, options.meta ?? noBytes, config);
     const framing = new Framing({ ...config, keyring: this.keyring, random });
     this.#table = new MemberTable(this.#self, this.#clock.now(), config);
     this.#awareness = new Awareness(config.awarenessMaxMultiplier);

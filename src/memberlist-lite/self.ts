@@ -1,7 +1,6 @@
 import { addressBytes, addressText } from './address-text.ts';
-import { noBytes } from './bytes.ts';
 import { type Config, ConfigError } from './config.ts';
-import { maxNameBytes } from './limits.ts';
+import { maxMetaBytes, maxNameBytes } from './limits.ts';
 import type { Self } from './member-table.ts';
 import type { Endpoint } from './transport.ts';
 
@@ -9,10 +8,10 @@ import type { Endpoint } from './transport.ts';
 const protocolVersions = [1, 5, 2];
 
 /**
- * What a member says of itself. It carries no application data: every change of that makes MetalLB's speakers decide
- * everything anew. Throws ConfigError for a name or an address that cannot work.
+ * What a member says of itself. Its application data, `meta`, stays as it is for as long as the member lives: every
+ * change of that makes MetalLB's speakers decide everything anew. Throws ConfigError for what cannot work.
  */
-export function selfOf(name: string, advertise: Endpoint, config: Config): Self {
+export function selfOf(name: string, advertise: Endpoint, meta: Uint8Array, config: Config): Self {
   const bytes = addressBytes(advertise.address);
   const address = bytes && addressText(bytes);
   if (address === undefined || advertise.port < 1) {
@@ -21,6 +20,10 @@ export function selfOf(name: string, advertise: Endpoint, config: Config): Self 
   if (name === '' || new TextEncoder().encode(name).length > maxNameBytes) {
     throw new ConfigError(`a member's name has 1 to ${maxNameBytes} bytes: "${name}"`, 'NAME');
   }
+  if (meta.length > maxMetaBytes) {
+    throw new ConfigError(`a member's application data has at most ${maxMetaBytes} bytes: ${meta.length}`, 'META');
+  }
   const vsn = Uint8Array.from([...protocolVersions, ...config.delegateVersions]);
-  return { name, address, port: advertise.port, meta: noBytes, vsn };
+  // A copy, because the caller's array may change.
+  return { name, address, port: advertise.port, meta: Uint8Array.from(meta), vsn };
 }

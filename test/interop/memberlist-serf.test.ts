@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { type Config, fast } from '../../src/memberlist-lite/config.ts';
+import { maxMetaBytes } from '../../src/memberlist-lite/limits.ts';
 import { type MemberEvent, Memberlist } from '../../src/memberlist-lite/memberlist.ts';
 import { memberStates } from '../../src/memberlist-lite/messages.ts';
 import { NodeTransport } from '../../src/memberlist-lite/node-transport.ts';
@@ -21,6 +22,8 @@ const test = suite('interop/memberlist-serf');
 const run = promisify(execFile);
 
 const key = new Uint8Array(32).fill(7);
+/** As long as application data may be. Serf takes what is not its own for the role of an old agent. */
+const role = 'r'.repeat(maxMetaBytes);
 /** Serf refuses members whose delegate versions are not its own. */
 const config: Config = { ...fast, delegateVersions: [2, 5, 4] };
 
@@ -36,6 +39,7 @@ if (existsSync(serf)) {
         assert.deepEqual(await ours.join([`${theirs.address}:${port}`]), { joined: 1, failed: [] });
         await eventually('we see Serf', () => sees(ours, 'serf'));
         await eventually('Serf sees us', async () => (await theirs.statusOf('ours')) === 'alive');
+        assert.equal(await theirs.roleOf('ours'), role);
         await stable(ours);
         theirs.kill();
         await eventually('we miss Serf', () => !sees(ours, 'serf'));
@@ -75,6 +79,7 @@ type Serf = {
   readonly address: string;
   call(...args: string[]): Promise<string>;
   statusOf(name: string): Promise<string | undefined>;
+  roleOf(name: string): Promise<string | undefined>;
   kill(): void;
 };
 
@@ -96,6 +101,7 @@ async function withPair(net: number, keys: readonly Uint8Array[] | undefined, bo
     random: systemRandom,
     log: silentLogger,
     config,
+    meta: Buffer.from(role),
     ...(keys && { keys }),
   });
   const events: MemberEvent[] = [];
@@ -125,14 +131,16 @@ async function startSerf(
   if (encryption !== undefined) args.push(`-encrypt=${Buffer.from(encryption).toString('base64')}`);
   const process = spawn(serf, args, { stdio: 'ignore' });
   const call = async (command: string, ...rest: string[]) => (await run(serf, [command, rpc, ...rest])).stdout;
-  const statusOf = async (name: string) => {
+  const memberOf = async (name: string) => {
     const { members } = JSON.parse(await call('members', '-format=json')) as {
-      members: { name: string; status: string }[];
+      members: { name: string; status: string; tags: Record<string, string> | null }[];
     };
-    return members.find((member) => member.name === name)?.status;
+    return members.find((member) => member.name === name);
   };
+  const statusOf = async (name: string) => (await memberOf(name))?.status;
+  const roleOf = async (name: string) => (await memberOf(name))?.tags?.role;
   await eventually('Serf runs', async () => (await statusOf('serf')) === 'alive');
-  return { serf: { address, call, statusOf, kill: () => process.kill('SIGKILL') }, process };
+  return { serf: { address, call, statusOf, roleOf, kill: () => process.kill('SIGKILL') }, process };
 }
 
 /** What a member's table says of another, asked by a push/pull that names nobody and does not join. */

@@ -28,9 +28,11 @@ class Cluster {
     const random = seededRandom(number);
     const transport = this.network.transport(endpoint);
     const runtime = { clock: this.clock, random, log: silentLogger };
-    const ring = new Memberlist({ name: `node-${number}`, advertise: endpoint, transport, config: fast, ...runtime });
+    const meta = Uint8Array.of(number);
+    const name = `node-${number}`;
+    const ring = new Memberlist({ name, advertise: endpoint, transport, config: fast, meta, ...runtime });
     const liveness = new Liveness({ ring, peers: () => this.peers, clock: this.clock, random, log });
-    const speaker = { name: `node-${number}`, liveness, warnings };
+    const speaker = { name, liveness, warnings };
     this.speakers.push(speaker);
     if (listed) this.list();
     await liveness.start();
@@ -152,6 +154,23 @@ test('who stops is missed at once', async () => {
   await cluster.agree([1, 2, 3]);
   void cluster.speakers[2]?.liveness.stop();
   assert.ok((await cluster.agree([1, 2])) < 2);
+  await cluster.stop();
+});
+
+test('tells where each of the living is and what it says of itself', async () => {
+  const cluster = new Cluster();
+  const { liveness } = await cluster.add();
+  await cluster.add();
+  await cluster.agree([1, 2]);
+  const members = () =>
+    liveness
+      .members()
+      .map(({ name, address, meta }) => `${name} ${address} ${meta}`)
+      .sort();
+  assert.deepEqual(members(), ['node-1 192.0.2.1 1', 'node-2 192.0.2.2 2']);
+  cluster.network.cut('192.0.2.2');
+  await cluster.agree([1], 10_000, [1]);
+  assert.deepEqual(members(), ['node-1 192.0.2.1 1']);
   await cluster.stop();
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { fast, lan, presets } from '../../src/memberlist-lite/config.ts';
+import { maxMetaBytes } from '../../src/memberlist-lite/limits.ts';
 import { Memberlist } from '../../src/memberlist-lite/memberlist.ts';
 import { encodeMessage } from '../../src/memberlist-lite/messages.ts';
 import { decodePacket } from '../../src/memberlist-lite/packet.ts';
@@ -337,6 +338,62 @@ test('is silent after close, which may be called again, and leaves no timer', as
     counted,
   );
   await Promise.all(nodes.map((node) => node.member.leave()));
+});
+
+const longest = new Uint8Array(maxMetaBytes).fill(7);
+const metaOf = (node: Node, name: string) => node.member.members().find((member) => member.name === name)?.meta;
+
+test('what a member says of itself is known to all, keeps to what it was, and is no change later', async () => {
+  await withRings(
+    2,
+    async (ring) => {
+      const told = longest.slice();
+      await ring.add('a', fast);
+      await ring.add('b', fast, { meta: told });
+      await ring.add('c', fast, { meta: Uint8Array.of(1, 0) });
+      told.fill(0);
+      for (const node of ring.nodes) void node.member.join([ring.endpoint(0)]);
+      await ring.converge(['a', 'b', 'c']);
+      for (const node of ring.nodes) {
+        assert.deepEqual(metaOf(node, 'a'), new Uint8Array(0));
+        assert.deepEqual(metaOf(node, 'b'), longest);
+        assert.deepEqual(metaOf(node, 'c'), Uint8Array.of(1, 0));
+      }
+      await ring.clock.advance(60_000);
+      for (const { events } of ring.nodes) assert.ok(events.every(({ type }) => type === 'join'));
+    },
+    { loss: 0.02, delay: [0.1, 5] },
+  );
+});
+
+test('a member that restarts and says something else of itself is believed', async () => {
+  await withRings(2, async (ring) => {
+    await ring.add('a', fast);
+    const old = await ring.add('b', fast, { meta: Uint8Array.of(1) });
+    void old.member.join([ring.endpoint(0)]);
+    await ring.converge(['a', 'b']);
+    await old.member.close();
+    const heir = await ring.add('b', fast, { address: old.address, meta: Uint8Array.of(2) });
+    void heir.member.join([ring.endpoint(0)]);
+    await ring.clock.until('a knows', () => metaOf(first(ring), 'b')?.[0] === 2, 5_000);
+    assert.deepEqual(
+      first(ring).events.map(({ type }) => type),
+      ['join', 'join', 'update'],
+    );
+  });
+});
+
+test('throws for more to say of itself than the protocol allows', () => {
+  const clock = new FakeClock();
+  const advertise = { address: '192.0.2.1', port: 7946 };
+  const transport = new SimNetwork(clock, seededRandom(1)).transport(advertise);
+  const rest = { name: 'a', advertise, transport, clock, random: seededRandom(1), log: silentLogger, config: lan };
+  const meta = new Uint8Array(maxMetaBytes + 1);
+  assert.throws(() => new Memberlist({ ...rest, meta }), {
+    name: 'ConfigError',
+    code: 'META',
+    message: /512 bytes: 513/,
+  });
 });
 
 test('stops telling a listener that has gone', async () => {

@@ -34,7 +34,7 @@ export class Ring {
   async add(
     name: string,
     config: Config = lan,
-    options: { address?: string; keys?: Uint8Array[] } = {},
+    options: { address?: string; keys?: Uint8Array[]; meta?: Uint8Array } = {},
   ): Promise<Node> {
     const address = options.address ?? `192.0.2.${this.nodes.length + 1}`;
     const process = new Process(this.clock);
@@ -47,6 +47,7 @@ export class Ring {
       log: silentLogger,
       config,
       ...(options.keys && { keys: options.keys }),
+      ...(options.meta && { meta: options.meta }),
     });
     const node: Node = { name, address, member, events: [], process };
     member.onChange((event) => node.events.push(event));
