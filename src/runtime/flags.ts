@@ -4,25 +4,37 @@ import { parseArgs } from 'node:util';
  * One command-line flag. `env` names the environment variable that stands in for it when the flag is absent; MetalLB's
  * names are kept, so that its manifests work. A flag without `default` and without `optional` must be given.
  */
-export type Flag = {
+export type Flag = FlagTexts & (TextKind | IntegerKind | { readonly kind: 'port' } | { readonly kind: 'boolean' });
+
+type FlagTexts = {
   readonly help: string;
-  readonly kind: 'text' | 'port' | 'boolean';
   readonly env?: string;
   readonly default?: string;
   readonly optional?: true;
+};
+
+type TextKind = {
+  readonly kind: 'text';
   /** The texts it may have. */
   readonly oneOf?: readonly string[];
+};
+
+type IntegerKind = {
+  readonly kind: 'integer';
+  readonly range: readonly [least: number, greatest: number];
 };
 
 export type FlagSet = { readonly [name: string]: Flag };
 
 type Value<F extends Flag> = F['kind'] extends 'boolean'
   ? boolean
-  : F['kind'] extends 'port'
+  : F['kind'] extends 'port' | 'integer'
     ? number
     : F extends { readonly optional: true }
       ? string | undefined
-      : string;
+      : F extends { readonly oneOf: readonly (infer Text)[] }
+        ? Text
+        : string;
 
 export type FlagValues<S extends FlagSet> = { readonly [name in keyof S]: Value<S[name]> };
 
@@ -87,6 +99,15 @@ function readFlag(name: string, flag: Flag, source: string | boolean | undefined
       return { problem: `--${name}=${source}: give a port number from 0 to 65535` };
     }
     return { value: Number(source) };
+  }
+  if (flag.kind === 'integer') {
+    const [least, greatest] = flag.range;
+    const value = Number(source);
+    // Digits alone: Number takes '', '0x10' and '1e3' as well.
+    if (!/^-?\d+$/.test(source) || value < least || value > greatest) {
+      return { problem: `--${name}=${source}: give a whole number from ${least} to ${greatest}` };
+    }
+    return { value };
   }
   if (flag.oneOf !== undefined && !flag.oneOf.includes(source)) {
     return { problem: `--${name}=${source}: give one of ${flag.oneOf.join(', ')}` };
