@@ -1,16 +1,30 @@
-import { type Address, formatAddress } from '../ip/address.ts';
+import { type Address, formatAddress, sameAddress } from '../ip/address.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
+import { AddressProbe, type AddressProbeOptions, type Claimant } from './address-probe.ts';
 import { type Announcement, isInterfacePattern, maxInterfacePatterns, type Responder } from './responder.ts';
 
 /** What one Service wants announced from this node. The interfaces may be any texts: they come from a manifest. */
 export type ServiceAnnouncement = {
   readonly addresses: readonly Address[];
   readonly interfaces: readonly string[] | 'all';
+  /** Those of the addresses that no node has announced yet: somebody else may have them. To be told once. */
+  readonly newlyAssigned?: readonly Address[];
 };
 
+/**
+ * What is done about a newly assigned address: nothing; ask the neighbours for it while it is announced, so that a claim
+ * comes to light; or ask first, and announce it only if nobody claims it.
+ */
+export type ProbePolicy = 'off' | 'warn' | 'refuse';
+
 export type AnnouncerOptions = {
-  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce'>;
+  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'probe'>;
+  readonly probe: ProbePolicy;
+  /** The responder's `gratuitous.rate`. */
+  readonly rate: number;
   readonly clock: Clock;
+  /** With policy `refuse`: a newly assigned address is not announced, because somebody else has it. */
+  readonly onRefused: AddressProbeOptions['onRefused'];
 };
 
 /**
@@ -21,12 +35,16 @@ export type AnnouncerOptions = {
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #desired = new Map<string, ServiceAnnouncement>(); // service key -> what it wants
-  #table = new Map<string, Announcement>(); // address text -> what the responder was given last
+  /** Newly assigned addresses that the next table will be the first to have, by their texts. */
+  readonly #unproven = new Set<string>();
+  readonly #probe: AddressProbe;
+  #table: ReadonlyMap<string, Announcement> = new Map(); // address text -> what the responder was given last
   #pending: Timer | undefined;
   #closed = false;
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#probe = new AddressProbe({ ...options, onFree: () => this.#flushSoon() });
   }
 
   /** Replaces what a Service wants; undefined withdraws it. Does nothing when that is already so. */
@@ -38,8 +56,11 @@ export class Announcer {
       const before = this.#desired.get(service);
       if (before !== undefined && sameAnnouncement(before, possible)) return;
       this.#desired.set(service, possible);
+      for (const text of (possible.newlyAssigned ?? []).map(formatAddress)) {
+        if (!this.#table.has(text)) this.#unproven.add(text);
+      }
     }
-    this.#pending ??= this.#options.clock.after(0, () => this.flush());
+    this.#flushSoon();
   }
 
   /** The Services that announce something now, in no order. */
@@ -47,24 +68,59 @@ export class Announcer {
     return this.#desired.keys();
   }
 
+  /** Those that want the address announced. */
+  servicesOf(address: Address): readonly string[] {
+    const wants = ({ addresses }: ServiceAnnouncement) => addresses.some((each) => sameAddress(each, address));
+    return [...this.#desired].flatMap(([service, wish]) => (wants(wish) ? [service] : []));
+  }
+
+  /** The newly assigned addresses of a Service that have not been announced yet. */
+  unannounced(service: string): readonly Address[] {
+    const addresses = this.#desired.get(service)?.addresses ?? [];
+    return addresses.filter((address) => this.#unproven.has(formatAddress(address)) || this.isHeld(address));
+  }
+
+  /** Whether the address is not announced because somebody else may have it. */
+  isHeld(address: Address): boolean {
+    return this.#probe.isHeld(formatAddress(address));
+  }
+
+  /** Another host says that the address is his. Not to be told of a speaker that is handing it over. */
+  claimed(address: Address, by: Claimant): void {
+    this.#probe.claimed(address, by);
+  }
+
+  /** Tells the neighbours once more that the address is here (RFC 5227 section 2.4, defence). */
+  defend(address: Address): void {
+    if (this.#table.get(formatAddress(address))?.held === false) this.#options.responder.announce([address], 1);
+  }
+
   /** Hands the table to the responder now. Called by itself after `set`. */
   flush(): void {
     this.#pending?.cancel();
     this.#pending = undefined;
     if (this.#closed) return;
-    const table = merge(this.#desired.values());
-    const fresh = [...table.values()].filter((entry) => isFresh(entry, this.#table.get(formatAddress(entry.address))));
-    this.#options.responder.setAnnouncements([...table.values()]);
+    const { responder, probe } = this.#options;
+    const wishes = merge(this.#desired.values());
+    const unproven = [...this.#unproven].flatMap((key) => wishes.get(key)?.address ?? []);
+    this.#unproven.clear();
+    for (const key of this.#table.keys()) if (!wishes.has(key)) this.#probe.forget(key);
+    if (probe === 'refuse') for (const address of unproven) this.#probe.hold(address);
+    const table = new Map<string, Announcement & { readonly held: boolean }>();
+    for (const [key, wish] of wishes) table.set(key, { ...wish, held: this.#probe.isHeld(key) });
+    const fresh = [...table].filter(([key, entry]) => isFresh(entry, this.#table.get(key)));
+    responder.setAnnouncements([...table.values()]);
     this.#table = table;
-    if (fresh.length > 0) this.#options.responder.announce(fresh.map((entry) => entry.address));
+    if (fresh.length > 0) responder.announce(fresh.map(([, { address }]) => address));
+    // Last: the responder hears claims of the addresses in its table only.
+    if (probe !== 'off') this.#probe.ask(unproven);
   }
 
   /** Announces everything anew: somebody else may have claimed it meanwhile, and the neighbours believed it. */
   repeat(): void {
     this.flush();
-    if (this.#table.size > 0) {
-      this.#options.responder.announce([...this.#table.values()].map((entry) => entry.address));
-    }
+    const announced = [...this.#table.values()].filter(({ held }) => !held);
+    if (announced.length > 0) this.#options.responder.announce(announced.map(({ address }) => address));
   }
 
   /** Withdraws everything. The responder stays open: its owner closes it. */
@@ -72,7 +128,12 @@ export class Announcer {
     if (this.#closed) return;
     this.#desired.clear();
     this.flush();
+    this.#probe.close();
     this.#closed = true;
+  }
+
+  #flushSoon(): void {
+    this.#pending ??= this.#options.clock.after(0, () => this.flush());
   }
 }
 
@@ -80,10 +141,10 @@ export class Announcer {
  * Without names that no interface can have, nor more names than a host has interfaces: the responder would refuse the
  * table of all Services for one of them. Undefined when no name is left, because that is no wish for every interface.
  */
-function possiblePart({ addresses, interfaces }: ServiceAnnouncement): ServiceAnnouncement | undefined {
-  if (interfaces === 'all') return { addresses, interfaces };
-  const possible = interfaces.filter(isInterfacePattern).slice(0, maxInterfacePatterns);
-  return possible.length === 0 ? undefined : { addresses, interfaces: possible };
+function possiblePart(wish: ServiceAnnouncement): ServiceAnnouncement | undefined {
+  if (wish.interfaces === 'all') return wish;
+  const possible = wish.interfaces.filter(isInterfacePattern).slice(0, maxInterfacePatterns);
+  return possible.length === 0 ? undefined : { ...wish, interfaces: possible };
 }
 
 /** Services that share an address announce it on the union of their interfaces. */
@@ -104,12 +165,14 @@ function union(a: Announcement['interfaces'], b: Announcement['interfaces']): An
 }
 
 function isFresh(now: Announcement, before: Announcement | undefined): boolean {
-  if (before === undefined) return true;
+  if (now.held) return false;
+  if (before === undefined || before.held) return true;
   if (before.interfaces === 'all') return false;
   if (now.interfaces === 'all') return true;
   return now.interfaces.some((name) => !before.interfaces.includes(name));
 }
 
+/** Whether the addresses are new does not matter: it is news only the first time. */
 function sameAnnouncement(a: ServiceAnnouncement, b: ServiceAnnouncement): boolean {
   const text = (announcement: ServiceAnnouncement) =>
     JSON.stringify([announcement.addresses.map(formatAddress), announcement.interfaces]);

@@ -1,27 +1,37 @@
 import assert from 'node:assert/strict';
 import { formatAddress, parseAddress } from '../../src/ip/address.ts';
-import { Announcer } from '../../src/layer2/announcer.ts';
+import { Announcer, type AnnouncerOptions, type ProbePolicy } from '../../src/layer2/announcer.ts';
 import { type Announcement, maxInterfacePatterns } from '../../src/layer2/responder.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('layer2/announcer');
 const address = (text: string) => parseAddress(text)!;
+const printer = { mac: '02:00:00:00:00:99', interface: 'eth0' };
 
-/** Records what the responder was told, in words: `192.0.2.1@all`, `burst 192.0.2.1`. */
-function announcerWithRecord() {
+/**
+ * Records what the responder was told, in words: `192.0.2.1@all`, `192.0.2.1@all(held)`, `burst 192.0.2.1`,
+ * `burst 192.0.2.1 x1`, `probe 192.0.2.1`; and `refused 192.0.2.1`.
+ */
+function announcerWithRecord(probe: ProbePolicy = 'off') {
   const told: string[] = [];
-  const announcer = new Announcer({
-    clock: systemClock,
-    responder: {
-      setAnnouncements: (table) =>
-        void told.push(
-          table.map((entry) => `${formatAddress(entry.address)}@${entry.interfaces}`).join(' ') || 'nothing',
-        ),
-      announce: (addresses) => void told.push(`burst ${addresses.map(formatAddress).join(' ')}`),
-    },
-  });
-  return { announcer, told: () => told.splice(0) };
+  const entryText = ({ address: of, interfaces, held }: Announcement) =>
+    `${formatAddress(of)}@${interfaces}${held ? '(held)' : ''}`;
+  const responder: AnnouncerOptions['responder'] = {
+    setAnnouncements: (table) => void told.push(table.map(entryText).join(' ') || 'nothing'),
+    announce: (addresses, rounds) =>
+      void told.push(`burst ${addresses.map(formatAddress).join(' ')}${rounds === undefined ? '' : ` x${rounds}`}`),
+    probe: (addresses) => void told.push(`probe ${addresses.map(formatAddress).join(' ')}`),
+  };
+  const clock = new FakeClock();
+  const onRefused: AnnouncerOptions['onRefused'] = (refused) => void told.push(`refused ${formatAddress(refused)}`);
+  const announcer = new Announcer({ responder, probe, rate: 400, clock, onRefused });
+  /** A Service that is given these addresses now. */
+  const assign = (service: string, ...texts: readonly string[]) => {
+    const addresses = texts.map(address);
+    announcer.set(service, { addresses, interfaces: 'all', newlyAssigned: addresses });
+  };
+  return { announcer, clock, assign, told: () => told.splice(0) };
 }
 
 test('a new address is put in the table and announced, once', () => {
@@ -36,12 +46,12 @@ test('a new address is put in the table and announced, once', () => {
 });
 
 test('changes of one turn are one swap', async () => {
-  const { announcer, told } = announcerWithRecord();
+  const { announcer, clock, told } = announcerWithRecord();
   for (let i = 1; i <= 3; i++) {
     announcer.set(`default/s${i}`, { addresses: [address(`192.0.2.${i}`)], interfaces: 'all' });
   }
   assert.deepEqual(told(), []);
-  await new Promise((resolve) => systemClock.after(20, () => resolve(undefined)));
+  await clock.advance(20);
   assert.equal(told().length, 2);
 });
 
@@ -100,8 +110,11 @@ test('a service that is left with no possible interface is announced nowhere, an
 test('an address is never announced on more interfaces than the responder takes', () => {
   const tables: (readonly Announcement[])[] = [];
   const announcer = new Announcer({
-    clock: systemClock,
-    responder: { setAnnouncements: (table) => void tables.push(table), announce: () => {} },
+    clock: new FakeClock(),
+    responder: { setAnnouncements: (table) => void tables.push(table), announce: () => {}, probe: () => {} },
+    probe: 'off',
+    rate: 400,
+    onRefused() {},
   });
   const names = (prefix: string) => Array.from({ length: maxInterfacePatterns + 1 }, (_, i) => `${prefix}${i}`);
   announcer.set('default/tcp', { addresses: [address('192.0.2.1')], interfaces: names('a') });
@@ -132,4 +145,169 @@ test('close withdraws everything and is idempotent', () => {
   announcer.close();
   announcer.close();
   assert.deepEqual(told(), ['nothing']);
+});
+
+for (const [policy, tellings] of [
+  ['off', ['192.0.2.1@all', 'burst 192.0.2.1']],
+  ['warn', ['192.0.2.1@all', 'burst 192.0.2.1', 'probe 192.0.2.1']],
+  ['refuse', ['192.0.2.1@all(held)', 'probe 192.0.2.1', '192.0.2.1@all', 'burst 192.0.2.1']],
+] as const) {
+  test(`with policy ${policy}, of a new address that nobody else has the responder is told: ${tellings.join(', ')}`, async () => {
+    const { clock, assign, told } = announcerWithRecord(policy);
+    assign('default/web', '192.0.2.1');
+    await clock.advance(60_000);
+    assert.deepEqual(told(), [...tellings]);
+    assert.equal(clock.pending(), 0);
+  });
+
+  test(`with policy ${policy}, an address that is not newly assigned is announced at once, and not asked for`, async () => {
+    const { announcer, clock, told } = announcerWithRecord(policy);
+    announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: 'all', newlyAssigned: [] });
+    await clock.advance(60_000);
+    assert.deepEqual(told(), ['192.0.2.1@all', 'burst 192.0.2.1']);
+  });
+}
+
+test('with policy warn, a claim changes nothing', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('warn');
+  assign('default/web', '192.0.2.1');
+  await clock.advance(100);
+  told();
+  announcer.claimed(address('192.0.2.1'), printer);
+  assert.ok(!announcer.isHeld(address('192.0.2.1')));
+  await clock.advance(60_000);
+  assert.deepEqual(told(), []);
+});
+
+test('with policy refuse, a claimed address is not announced until nobody has it when asked again, 30 s later', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  assign('default/web', '192.0.2.1');
+  await clock.advance(300);
+  announcer.claimed(address('192.0.2.1'), printer);
+  assert.ok(announcer.isHeld(address('192.0.2.1')));
+  await clock.advance(29_000);
+  assert.deepEqual(told(), ['192.0.2.1@all(held)', 'probe 192.0.2.1', 'refused 192.0.2.1']);
+  await clock.advance(3_000);
+  assert.deepEqual(told(), ['probe 192.0.2.1', '192.0.2.1@all', 'burst 192.0.2.1']);
+  assert.ok(!announcer.isHeld(address('192.0.2.1')));
+});
+
+test('with policy refuse, only the new one of two addresses is held', async () => {
+  const { announcer, clock, told } = announcerWithRecord('refuse');
+  const [old, fresh] = [address('192.0.2.1'), address('2001:db8::1')];
+  announcer.set('default/web', { addresses: [old], interfaces: 'all' });
+  await clock.advance(10);
+  told();
+  announcer.set('default/web', { addresses: [old, fresh], interfaces: 'all', newlyAssigned: [fresh] });
+  await clock.advance(10);
+  assert.deepEqual(told(), ['192.0.2.1@all 2001:db8::1@all(held)', 'probe 2001:db8::1']);
+  assert.deepEqual(announcer.unannounced('default/web'), [fresh]);
+  await clock.advance(2_000);
+  assert.deepEqual(told(), ['192.0.2.1@all 2001:db8::1@all', 'burst 2001:db8::1']);
+  assert.deepEqual(announcer.unannounced('default/web'), []);
+});
+
+test('with policy refuse, what is released together is one swap', async () => {
+  const { clock, assign, told } = announcerWithRecord('refuse');
+  assign('default/web', '192.0.2.1', '192.0.2.2');
+  assign('default/dns', '192.0.2.3');
+  await clock.advance(2_000);
+  assert.deepEqual(told(), [
+    '192.0.2.1@all(held) 192.0.2.2@all(held) 192.0.2.3@all(held)',
+    'probe 192.0.2.1 192.0.2.2 192.0.2.3',
+    '192.0.2.1@all 192.0.2.2@all 192.0.2.3@all',
+    'burst 192.0.2.1 192.0.2.2 192.0.2.3',
+  ]);
+});
+
+for (const [what, claims] of [
+  ['asked for', 0],
+  ['refused', 1],
+] as const) {
+  test(`an address that is withdrawn while it is ${what} stays withdrawn`, async () => {
+    const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+    assign('default/web', '192.0.2.1');
+    await clock.advance(100);
+    for (let i = 0; i < claims; i++) announcer.claimed(address('192.0.2.1'), printer);
+    told();
+    announcer.set('default/web', undefined);
+    await clock.advance(60_000);
+    assert.deepEqual(told(), ['nothing']);
+    assert.equal(clock.pending(), 0);
+  });
+}
+
+test('an address stays unproven when its Service changes before the responder has heard of it', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  assign('default/web', '192.0.2.1');
+  assert.deepEqual(announcer.unannounced('default/web'), [address('192.0.2.1')]);
+  announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: ['eth0'] });
+  await clock.advance(100);
+  assert.deepEqual(told(), ['192.0.2.1@eth0(held)', 'probe 192.0.2.1']);
+});
+
+test('a shared address is held for all, whichever of its Services is told to be the first', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  assign('default/tcp', '192.0.2.1');
+  announcer.set('default/udp', { addresses: [address('192.0.2.1')], interfaces: 'all' });
+  await clock.advance(100);
+  assert.deepEqual(told(), ['192.0.2.1@all(held)', 'probe 192.0.2.1']);
+  announcer.set('default/tcp', undefined);
+  await clock.advance(2_000);
+  assert.deepEqual(told(), ['192.0.2.1@all(held)', '192.0.2.1@all', 'burst 192.0.2.1']);
+});
+
+test('an address that is announced already is not held for a Service that comes to share it', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  announcer.set('default/tcp', { addresses: [address('192.0.2.1')], interfaces: 'all' });
+  await clock.advance(100);
+  told();
+  assign('default/udp', '192.0.2.1');
+  await clock.advance(60_000);
+  assert.deepEqual(told(), ['192.0.2.1@all']);
+});
+
+test('repeat passes over what is held', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  announcer.set('default/dns', { addresses: [address('192.0.2.2')], interfaces: 'all' });
+  assign('default/web', '192.0.2.1');
+  await clock.advance(100);
+  told();
+  announcer.repeat();
+  assert.deepEqual(told(), ['192.0.2.2@all 192.0.2.1@all(held)', 'burst 192.0.2.2']);
+});
+
+test('an address is defended by one announcement while it is announced, and else not', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  announcer.set('default/dns', { addresses: [address('192.0.2.2')], interfaces: 'all' });
+  assign('default/web', '192.0.2.1');
+  await clock.advance(100);
+  told();
+  for (const text of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) announcer.defend(address(text));
+  assert.deepEqual(told(), ['burst 192.0.2.2 x1']);
+});
+
+test('the Services of an address are those that want it announced', () => {
+  const { announcer, assign } = announcerWithRecord();
+  assign('default/tcp', '192.0.2.1', '2001:db8::1');
+  assign('default/udp', '192.0.2.1');
+  assign('default/dns', '192.0.2.2');
+  assert.deepEqual(announcer.servicesOf(address('192.0.2.1')), ['default/tcp', 'default/udp']);
+  assert.deepEqual(announcer.servicesOf(address('2001:db8::1')), ['default/tcp']);
+  announcer.set('default/udp', undefined);
+  assert.deepEqual(announcer.servicesOf(address('192.0.2.1')), ['default/tcp']);
+  assert.deepEqual(announcer.servicesOf(address('192.0.2.3')), []);
+});
+
+test('after close nothing more is asked or announced', async () => {
+  const { announcer, clock, assign, told } = announcerWithRecord('refuse');
+  assign('default/web', '192.0.2.1');
+  await clock.advance(100);
+  announcer.close();
+  told();
+  announcer.claimed(address('192.0.2.1'), printer);
+  announcer.defend(address('192.0.2.1'));
+  announcer.repeat();
+  await clock.advance(60_000);
+  assert.deepEqual(told(), []);
 });
