@@ -59,10 +59,14 @@ export function decide(service: Service | undefined, slices: readonly EndpointSl
   return { announce: addresses, interfaces, pool: pool.name, election };
 }
 
+/** What the status of a Service gives as its addresses; texts of any kind. */
+export function statusAddresses(service: Service | undefined): readonly string[] {
+  return (service?.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
+}
+
 /** In the order of the status, because the first one decides the election on every node. */
 function announcedAddresses(service: Service): readonly Address[] | 'invalid' {
-  const texts = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
-  const addresses = texts.map(parseAddress);
+  const addresses = statusAddresses(service).map(parseAddress);
   return addresses.every((address) => address !== undefined) ? addresses : 'invalid';
 }
 

@@ -35,6 +35,60 @@ export const flags = {
     default: 'fast',
     oneOf: ['fast', 'lan', 'wan'],
   },
+  'address-probe': {
+    kind: 'text',
+    help:
+      'whether to ask the LAN if another host has an address that was just assigned: off; warn: announce it, and warn ' +
+      'of a host that has it; refuse: announce it only while none has it, which takes a second longer',
+    default: 'warn',
+    oneOf: ['off', 'warn', 'refuse'],
+  },
+  'announce-rate': {
+    kind: 'integer',
+    help: 'most frames a second that announce addresses on one interface; lower it when switches drop them',
+    default: '400',
+    range: [1, 1_000_000],
+  },
+  'announce-burst': {
+    kind: 'integer',
+    help: 'frames that may go out at once before --announce-rate holds them back',
+    default: '64',
+    range: [1, 65_536],
+  },
+  'announce-rounds': {
+    kind: 'integer',
+    help: 'how often an address that moves here is announced; IPv6 at most 3 times',
+    default: '5',
+    range: [1, 100],
+  },
+  'announce-interval': {
+    kind: 'integer',
+    help: 'milliseconds between two rounds of the same address; IPv6 at least 1000',
+    default: '1100',
+    range: [10, 60_000],
+  },
+  'announce-refresh': {
+    kind: 'integer',
+    help: 'announce every address again about every so many seconds, for switches and routers that forget; 0: never',
+    default: '0',
+    range: [0, 86_400],
+  },
+  'announce-unicast': {
+    kind: 'text',
+    help:
+      'whom to tell in person as well, for routers that take no notice of what is sent to everyone: off, gateways ' +
+      '(of this node’s routes), or neighbors (every host that this node knows)',
+    default: 'off',
+    oneOf: ['off', 'gateways', 'neighbors'],
+  },
+  'silence-after': {
+    kind: 'integer',
+    help:
+      'when this process hangs for so many seconds, answer for no address until it runs again, because other nodes have ' +
+      'taken over; 0: go on answering',
+    default: '15',
+    range: [0, 86_400],
+  },
   'exclude-interfaces': {
     kind: 'text',
     help: 'interfaces never announced on, as comma-separated patterns with * and ?',

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
-import { Responder, type ResponderEvent } from '../layer2/responder.ts';
+import { addressesInArpCache } from '../layer2/arp-cache.ts';
+import { type ConflictEvent, type GratuitousOptions, Responder, type ResponderEvent } from '../layer2/responder.ts';
 import { Liveness } from '../liveness/liveness.ts';
 import { endpointText } from '../memberlist-lite/address-text.ts';
 import { presets } from '../memberlist-lite/config.ts';
@@ -15,6 +16,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { runDaemon } from '../telemetry/daemon.ts';
 import { flags } from './flags.ts';
+import { encodeMemberMeta } from './member-meta.ts';
 import { Speaker, type SpeakerOptions } from './speaker.ts';
 
 type Flags = FlagValues<typeof flags>;
@@ -24,14 +26,24 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
   return runDaemon('speaker', flags, argv, env, (values, parent) => {
     const log = parent.with({ node: values['node-name'] });
     const client = clientFromKubeConfig({ path: values.kubeconfig, clock: systemClock });
+    const deadline = values['silence-after'] * 1_000;
     const responder = new Responder({
       excludeInterfaces: values['exclude-interfaces'].split(',').filter(Boolean),
-      onEvent: (event) => logResponderEvent(log, event),
+      gratuitous: gratuitousOf(values),
+      deadline,
+      onEvent(event) {
+        if (event.type === 'conflict') speaker.claimed(event);
+        else logResponderEvent(log, event);
+      },
     });
-    const speaker = new Speaker({
+    const speaker: Speaker = new Speaker({
       client,
       responder,
-      liveness: livenessOf(values, log),
+      deadline,
+      announceRate: values['announce-rate'],
+      addressProbe: values['address-probe'],
+      addressesOf: addressesInArpCache,
+      liveness: livenessOf(values, responder, log),
       nodeName: values['node-name'],
       namespace: values.namespace,
       speakerLabels: values['ml-labels'],
@@ -53,8 +65,19 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
   });
 }
 
+function gratuitousOf(values: Flags): GratuitousOptions {
+  return {
+    rounds: values['announce-rounds'],
+    interval: values['announce-interval'],
+    rate: values['announce-rate'],
+    burst: values['announce-burst'],
+    refresh: values['announce-refresh'] * 1_000,
+    unicast: values['announce-unicast'],
+  };
+}
+
 /** The gossip ring of the speakers, or undefined when there is none: then every Node counts as alive. */
-function livenessOf(values: Flags, log: Logger): SpeakerOptions['liveness'] {
+function livenessOf(values: Flags, responder: Responder, log: Logger): SpeakerOptions['liveness'] {
   const { 'ml-bindaddr': address, 'ml-bindport': port } = values;
   if (address === '') return undefined;
   const shared = { clock: systemClock, random: systemRandom, log: log.with({ component: 'memberlist' }) };
@@ -62,12 +85,19 @@ function livenessOf(values: Flags, log: Logger): SpeakerOptions['liveness'] {
     name: values['node-name'],
     advertise: { address, port },
     transport: new NodeTransport({ address, port }),
-    config: presets[values['ml-timing'] as keyof typeof presets],
+    config: presets[values['ml-timing']],
+    meta: encodeMemberMeta(macsOf(responder)),
     ...gossipKeys(values['ml-secret-key-path'], log),
     ...shared,
   });
   return (peers) =>
     new Liveness({ ring, peers: () => peers().map((peer) => endpointText({ address: peer, port })), ...shared });
+}
+
+/** By which the other speakers know us on the LAN. An interface that is down now may be up later. */
+function macsOf(responder: Responder): readonly string[] {
+  const used = responder.interfaces().filter(({ eligible, reason }) => eligible || reason === 'down');
+  return used.map(({ mac }) => mac);
 }
 
 /** The key in the folder, made as MetalLB makes it, so that both can be in one ring. */
@@ -85,7 +115,7 @@ function gossipKeys(folder: string, log: Logger): { readonly keys?: readonly Uin
 }
 
 /** The responder's thread has no logger of its own. */
-function logResponderEvent(log: Logger, event: ResponderEvent): void {
+function logResponderEvent(log: Logger, event: Exclude<ResponderEvent, ConflictEvent>): void {
   const { type, ...fields } = event;
   switch (type) {
     case 'interface':

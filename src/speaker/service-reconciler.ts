@@ -5,7 +5,8 @@ import type { ObjectKey } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
 import type { Announcer } from '../layer2/announcer.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { type Decision, decide, type View } from './decision.ts';
+import { type Decision, decide, statusAddresses, type View } from './decision.ts';
+import { NewAddresses } from './new-addresses.ts';
 
 /** The index of EndpointSlices by the Service they belong to, and its function. */
 export const sliceIndex = {
@@ -33,6 +34,7 @@ type Told = { readonly announced: boolean; readonly text: string; readonly owner
 /** Makes what this node announces for a Service fit the decision. Says so once, when it changes. */
 export class ServiceReconciler {
   readonly #options: ServiceReconcilerOptions;
+  readonly #newAddresses = new NewAddresses();
   /** Service → what was last told of it. */
   readonly #told = new Map<ObjectKey, Told>();
 
@@ -41,20 +43,35 @@ export class ServiceReconciler {
   }
 
   reconcile(key: ObjectKey): void {
-    const { services, slices, view, announcer } = this.#options;
+    const { services, slices, view } = this.#options;
     const service = services.get(key);
     const world = view();
+    this.#newAddresses.see(key, statusAddresses(service));
     const decision = decide(service, slices.by('service', key), world);
-    announcer.set(
-      key,
-      'announce' in decision ? { addresses: decision.announce, interfaces: decision.interfaces } : undefined,
-    );
+    this.#announce(key, decision);
     this.#tell(key, service, decision, world.node.name);
+  }
+
+  /** Every Service has been looked at once. */
+  settle(): void {
+    this.#newAddresses.settle();
   }
 
   /** The Services whose last owner is not among the living: the ones not to keep waiting. */
   orphans(living: ReadonlySet<string>): readonly ObjectKey[] {
     return [...this.#told].flatMap(([key, { owner }]) => (owner === undefined || living.has(owner) ? [] : [key]));
+  }
+
+  #announce(key: ObjectKey, decision: Decision): void {
+    const { announcer } = this.#options;
+    if ('announce' in decision) {
+      const { announce: addresses, interfaces } = decision;
+      announcer.set(key, { addresses, interfaces, newlyAssigned: this.#newAddresses.elected(key) });
+      return;
+    }
+    if (decision.owner !== undefined) this.#newAddresses.elected(key);
+    else this.#newAddresses.putBack(announcer.unannounced(key));
+    announcer.set(key, undefined);
   }
 
   #tell(key: ObjectKey, service: Service | undefined, decision: Decision, node: string): void {

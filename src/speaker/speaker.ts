@@ -8,26 +8,37 @@ import { Reflector } from '../kubernetes/reflector.ts';
 import { endpointSlices, nodes, pods, services } from '../kubernetes/resource.ts';
 import { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
-import { Announcer } from '../layer2/announcer.ts';
-import type { Responder } from '../layer2/responder.ts';
+import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
+import type { ConflictEvent, Responder } from '../layer2/responder.ts';
 import type { Liveness } from '../liveness/liveness.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
+import { Conflicts } from './conflicts.ts';
 import type { View } from './decision.ts';
+import { Lease } from './lease.ts';
+import { electionNode, sameToElection } from './node-facts.ts';
 import { ServiceReconciler, type SliceStore, sliceIndex } from './service-reconciler.ts';
+import { type Host, hostsOf, Siblings, type SiblingsOptions } from './siblings.ts';
 import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
 
 /** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
 const companyTimeout = 3_000;
 
 /** Who is alive: the part of `src/liveness` that a speaker uses. */
-export type Ring = Pick<Liveness, 'start' | 'stop' | 'alive' | 'onChange' | 'rejoin'>;
+export type Ring = Pick<Liveness, 'start' | 'stop' | 'alive' | 'members' | 'onChange' | 'rejoin'>;
 
 export type SpeakerOptions = {
   readonly client: ApiClient;
   /** Closed by the speaker when it stops. */
-  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'close'>;
+  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'probe' | 'renew' | 'status' | 'close'>;
+  /** The responder's `deadline`: it is renewed five times as often. 0: never. */
+  readonly deadline: number;
+  /** The responder's `gratuitous.rate`. */
+  readonly announceRate: number;
+  /** What is done about an address that has only just been assigned. */
+  readonly addressProbe: ProbePolicy;
+  readonly addressesOf: SiblingsOptions['addressesOf'];
   /**
    * Makes the ring from a function that tells the addresses of the other speakers, because those are known only once
    * their Pods have been read. Undefined: every Node counts as alive.
@@ -56,6 +67,9 @@ export class Speaker {
   readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'synced'>[];
   readonly #liveness: Ring | undefined;
   readonly #announcer: Announcer;
+  readonly #siblings: Siblings;
+  readonly #conflicts: Conflicts;
+  readonly #lease: Lease;
   readonly #events: EventRecorder;
   readonly #reconciler: ServiceReconciler;
   readonly #queue: WorkQueue;
@@ -69,7 +83,7 @@ export class Speaker {
   #stopped: Promise<void> | undefined;
 
   constructor(options: SpeakerOptions) {
-    const { log, namespace, nodeName } = options;
+    const { log, clock, namespace, nodeName, responder } = options;
     this.#options = options;
     this.#configuration = new Configuration(options);
     this.#services = new Store({ log });
@@ -96,10 +110,40 @@ export class Speaker {
         trim: trimPod,
       }),
     ];
-    this.#liveness = options.liveness?.(() => this.#peers());
-    this.#announcer = new Announcer(options);
+    this.#liveness = options.liveness?.(() => this.#hosts().map(({ address }) => address));
+    this.#siblings = new Siblings({
+      members: () => this.#liveness?.members() ?? [],
+      hosts: () => this.#hosts(),
+      // Without a ring every Node counts as alive.
+      isAlive: (node) => this.#liveness?.alive().has(node) ?? true,
+      addressesOf: options.addressesOf,
+    });
+    this.#lease = new Lease({ ...options, onSilenced: () => this.#decideAnew() });
+    this.#announcer = new Announcer({
+      responder: {
+        setAnnouncements: (table) => {
+          this.#lease.renew();
+          responder.setAnnouncements(table);
+        },
+        announce: (addresses, rounds) => responder.announce(addresses, rounds),
+        probe: (addresses) => responder.probe(addresses),
+      },
+      clock,
+      probe: options.addressProbe,
+      rate: options.announceRate,
+      onRefused: (address, by, again) => this.#conflicts.refused(address, by, again),
+    });
     // MetalLB's component name, which people's alerts and dashboards select.
     this.#events = new EventRecorder({ ...options, component: 'metallb-speaker', host: nodeName });
+    this.#conflicts = new Conflicts({
+      announcer: this.#announcer,
+      services: this.#services,
+      siblings: this.#siblings,
+      events: this.#events,
+      node: nodeName,
+      clock,
+      log,
+    });
     this.#reconciler = new ServiceReconciler({
       services: this.#services,
       slices: this.#slices,
@@ -117,6 +161,8 @@ export class Speaker {
    * once. Rejects when stopped before that, or when the ring cannot be started.
    */
   async start(): Promise<void> {
+    this.#lease.start();
+    this.#tellScheduling();
     this.#configuration.start();
     for (const reflector of this.#reflectors) reflector.start();
     await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
@@ -131,10 +177,11 @@ export class Speaker {
       }
     });
     this.#nodes.onChange((_name, now, before) => {
-      if (nodeText(now) !== nodeText(before)) this.#reconsider();
+      if (!sameToElection(now, before)) this.#reconsider();
     });
     this.#reconsider();
     await this.#queue.idle();
+    this.#reconciler.settle();
     this.#announcer.flush();
     this.#started = true;
   }
@@ -144,6 +191,11 @@ export class Speaker {
     if (this.#started) return [];
     const problems = this.#configuration.errors().map(formatProblem);
     return problems.length > 0 ? problems : ['the cluster has not been read, or no other speaker been heard yet'];
+  }
+
+  /** Another host claims one of our addresses: an event of the responder. */
+  claimed(event: ConflictEvent): void {
+    this.#conflicts.claimed(event);
   }
 
   /**
@@ -160,6 +212,8 @@ export class Speaker {
     await this.#queue.stop();
     // The others notice our silence too, only later; nothing may keep us from falling silent.
     await this.#liveness?.stop().catch((error) => this.#options.log.warn('ring not left', { error }));
+    this.#lease.stop();
+    this.#conflicts.close();
     this.#announcer.close();
     this.#options.responder.close();
     await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
@@ -168,7 +222,7 @@ export class Speaker {
 
   /** A speaker that has heard of no other yet would take every address for itself, so it waits for company first. */
   async #join(liveness: Ring): Promise<void> {
-    const { clock, log } = this.#options;
+    const { nodeName, clock, log } = this.#options;
     this.#stopping.signal.throwIfAborted();
     await liveness.start();
     this.#pods.onChange((_key, now, before) => {
@@ -176,15 +230,18 @@ export class Speaker {
     });
     const heard = new AbortController();
     this.#members = liveness.alive();
+    this.#siblings.look();
     liveness.onChange(() => {
+      this.#siblings.look();
       if (liveness.alive().size > 1) heard.abort();
       this.#reconsider();
       this.#repeatForTheReturned(liveness.alive());
     });
-    if (liveness.alive().size > 1 || !this.#hasPeers()) return;
+    const peers = this.#hosts().filter(({ name }) => name !== nodeName);
+    if (liveness.alive().size > 1 || peers.length === 0) return;
     const signal = AbortSignal.any([heard.signal, this.#stopping.signal]);
     await sleep(clock, companyTimeout, signal).then(
-      () => log.warn('no other speaker heard', { peers: this.#peers() }),
+      () => log.warn('no other speaker heard', { peers: peers.map(({ address }) => address) }),
       () => {}, // Heard one, or stopped.
     );
   }
@@ -201,6 +258,22 @@ export class Speaker {
     if (returned) void this.#queue.idle().then(() => this.#announcer.repeat());
   }
 
+  /** Ends the silence of the responder, as the first table does while we start. Who stops had better stay silent. */
+  async #decideAnew(): Promise<void> {
+    if (!this.#started) return;
+    this.#liveness?.rejoin();
+    this.#reconsider();
+    await this.#queue.idle();
+    if (!this.#stopping.signal.aborted) this.#announcer.repeat();
+  }
+
+  #tellScheduling(): void {
+    const { responder, log } = this.#options;
+    const { scheduling } = responder.status();
+    const remedy = 'grant the speaker CAP_SYS_NICE; until then an answer may take milliseconds while the CPUs are busy';
+    log.info('packet thread scheduled', scheduling === 'fifo' ? { scheduling } : { scheduling, remedy });
+  }
+
   #currentView(): View {
     this.#view ??= this.#look();
     return this.#view;
@@ -208,17 +281,13 @@ export class Speaker {
 
   #look(): View {
     const { nodeName: name, loadBalancerClass, ignoreExcludeLabel, hash } = this.#options;
-    const all = this.#nodes.list();
+    const all = this.#nodes.list().map(electionNode);
     return {
       node: { name, labels: this.#nodes.get(name)?.metadata.labels ?? {} },
       config: this.#configuration.current(),
       cluster: {
-        nodes: all.map((node) => ({
-          name: node.metadata.name,
-          labels: node.metadata.labels ?? {},
-          networkUnavailable: isNetworkUnavailable(node),
-        })),
-        members: this.#liveness?.alive() ?? new Set(all.map((node) => node.metadata.name)),
+        nodes: all,
+        members: this.#liveness?.alive() ?? new Set(all.map((node) => node.name)),
         ignoreExcludeLabel,
       },
       loadBalancerClass,
@@ -226,18 +295,9 @@ export class Speaker {
     };
   }
 
-  /** Of a Pod that has ended, the address is another's by now. */
-  #livingPods(): readonly Pod[] {
-    return this.#pods.list().filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed');
-  }
-
-  #peers(): readonly string[] {
-    return this.#livingPods().flatMap(({ status }) => status?.podIP ?? []);
-  }
-
-  #hasPeers(): boolean {
-    const { nodeName } = this.#options;
-    return this.#livingPods().some(({ spec, status }) => spec?.nodeName !== nodeName && status?.podIP !== undefined);
+  /** Where the speakers are by their Pods, ours included. */
+  #hosts(): readonly Host[] {
+    return hostsOf(this.#pods.list());
   }
 
   /** Something that concerns every Service has changed. Those that lost their owner by it come first. */
@@ -246,13 +306,4 @@ export class Speaker {
     for (const key of this.#reconciler.orphans(this.#currentView().cluster.members)) this.#queue.add(key);
     for (const key of this.#services.keys()) this.#queue.add(key);
   }
-}
-
-function isNetworkUnavailable(node: Node): boolean {
-  return (node.status?.conditions ?? []).some(({ type, status }) => type === 'NetworkUnavailable' && status === 'True');
-}
-
-/** What the election reads of a Node; heartbeats change none of it. */
-function nodeText(node: Node | undefined): string {
-  return node === undefined ? '' : JSON.stringify([node.metadata.labels, isNetworkUnavailable(node)]);
 }

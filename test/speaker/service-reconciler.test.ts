@@ -35,7 +35,13 @@ test('the Services of a node that died are named first, and those of the living 
       loadBalancerClass: '',
       hash: sha256,
     }),
-    announcer: new Announcer({ responder: new FakeResponder(), clock: new FakeClock() }),
+    announcer: new Announcer({
+      responder: new FakeResponder(),
+      probe: 'off',
+      rate: 400,
+      clock: new FakeClock(),
+      onRefused() {},
+    }),
     events: { record() {} },
     log: silentLogger,
   });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type Address, formatAddress } from '../../src/ip/address.ts';
 import { pods } from '../../src/kubernetes/resource.ts';
-import type { Announcement } from '../../src/layer2/responder.ts';
+import type { Announcement, ResponderStatus } from '../../src/layer2/responder.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { encodeMemberMeta } from '../../src/speaker/member-meta.ts';
 import { type Ring, Speaker, type SpeakerOptions } from '../../src/speaker/speaker.ts';
 import { impatient, system, TestCluster } from '../support/cluster.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -19,9 +20,11 @@ export class FakeRing {
     return new FakeLiveness(this, node, steps);
   }
 
-  /** A member without a speaker that a test could look at. */
-  add(node: string): void {
-    void this.liveness(node).start();
+  /** A member without a speaker that a test could look at; it has these MAC addresses. */
+  add(node: string, macs?: readonly string[]): void {
+    const liveness = this.liveness(node);
+    if (macs !== undefined) liveness.meta = encodeMemberMeta(macs);
+    void liveness.start();
   }
 
   join(node: string, liveness: FakeLiveness): void {
@@ -39,6 +42,11 @@ export class FakeRing {
     return [...this.#members.keys()];
   }
 
+  /** The n-th to join is at 198.18.0.n. */
+  members(): ReturnType<Ring['members']> {
+    return [...this.#members].map(([name, { meta }], i) => ({ name, address: `198.18.0.${i + 1}`, meta }));
+  }
+
   #tell(): void {
     for (const liveness of this.#members.values()) liveness.see(this.names());
   }
@@ -49,6 +57,8 @@ export class FakeLiveness implements Ring {
   /** When set, joining takes until `meet()`; until then the speaker sees only itself. */
   slow = false;
   rejoins = 0;
+  /** As of MetalLB's speakers: nothing. */
+  meta: Uint8Array = new Uint8Array(0);
   readonly #ring: FakeRing;
   readonly #node: string;
   readonly #steps: string[];
@@ -81,6 +91,10 @@ export class FakeLiveness implements Ring {
     return this.#alive;
   }
 
+  members(): ReturnType<Ring['members']> {
+    return this.#ring.members().filter(({ name }) => this.#alive.has(name));
+  }
+
   onChange(listener: (alive: ReadonlySet<string>) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -99,6 +113,10 @@ export class FakeLiveness implements Ring {
 /** Holds the table instead of answering for it. */
 export class FakeResponder {
   closed = false;
+  scheduling: ResponderStatus['scheduling'] = 'fifo';
+  /** Set by a test when the deadline has passed. A table ends it, unless it is to be `forever`. */
+  silent: boolean | 'forever' = false;
+  renewals = 0;
   readonly #steps: string[];
   #table: readonly string[] = [];
 
@@ -107,15 +125,36 @@ export class FakeResponder {
   }
 
   setAnnouncements(table: readonly Announcement[]): void {
-    this.#table = table.map(({ address, interfaces }) => `${formatAddress(address)}@${interfaces}`).sort();
+    if (this.closed) throw new TypeError('the responder is closed');
+    this.#table = table
+      .map(({ address, interfaces, held }) => `${formatAddress(address)}@${interfaces}${held ? '(held)' : ''}`)
+      .sort();
     this.#steps.push(this.table());
+    if (this.silent === true) this.silent = false;
   }
 
-  /** The addresses of every burst, in the order they were asked for. */
+  /** The addresses of every burst, in the order they were asked for; `x1` behind those of a defence. */
   readonly bursts: string[] = [];
 
-  announce(addresses: readonly Address[]): void {
-    this.bursts.push(addresses.map(formatAddress).join(' '));
+  announce(addresses: readonly Address[], rounds?: number): void {
+    this.bursts.push(addresses.map(formatAddress).join(' ') + (rounds === undefined ? '' : ` x${rounds}`));
+  }
+
+  /** The addresses of every probe, in the order they were asked for. */
+  readonly probes: string[] = [];
+
+  probe(addresses: readonly Address[]): void {
+    this.probes.push(addresses.map(formatAddress).join(' '));
+  }
+
+  renew(): boolean {
+    if (this.closed) throw new TypeError('the responder is closed');
+    this.renewals += 1;
+    return this.silent === false;
+  }
+
+  status(): ResponderStatus {
+    return { scheduling: this.scheduling, arpFilter: 'exact', ndpFilter: 'exact', silent: this.silent !== false };
   }
 
   close(): void {
@@ -123,7 +162,7 @@ export class FakeResponder {
     this.#steps.push('close');
   }
 
-  /** `192.0.2.1@all 192.0.2.2@eth0,eth1`; empty for nothing. */
+  /** `192.0.2.1@all 192.0.2.2@eth0,eth1 192.0.2.3@all(held)`; empty for nothing. */
   table(): string {
     return this.#table.join(' ');
   }
@@ -159,6 +198,10 @@ export class World {
     const speaker = new Speaker({
       client: this.cluster.newClient(),
       responder,
+      deadline: 0,
+      announceRate: 400,
+      addressProbe: 'warn',
+      addressesOf: () => [],
       liveness: (peers) => {
         liveness.peers = peers;
         return liveness;
