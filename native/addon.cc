@@ -384,7 +384,7 @@ void Probe(const Napi::CallbackInfo& info) {
   auto addresses = ReadAddresses(info.Env(), info[1]);
   if (!addresses) return;
   Session* const session = OpenSession(info);
-  if (session != nullptr) session->responder->Probe(*std::move(addresses));
+  if (session != nullptr) session->responder->Probe(*addresses);
 }
 
 // renew(handle): boolean, false when the deadline has passed

@@ -48,6 +48,12 @@ void AnnouncementQueue::SetUnicastTargets(const std::vector<UnicastTarget>& targ
   }
 }
 
+void AnnouncementQueue::Forget(const IpAddress& address) {
+  if (owed_.erase(address) == 0) return;
+  if (!returned_.empty()) std::erase_if(returned_, [&](const auto& frame) { return frame.address == address; });
+  DropStale();
+}
+
 void AnnouncementQueue::Clear() {
   owed_.clear();
   for (auto& tickets : lanes_) tickets.clear();

@@ -83,6 +83,8 @@ class AnnouncementQueue {
     DropStale();
   }
 
+  void Forget(const IpAddress& address);
+
   // Forgets all addresses, not the targets.
   void Clear();
 

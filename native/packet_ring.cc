@@ -13,7 +13,7 @@ namespace {
 
 // At the highest rates, several milliseconds in which the thread may be kept from running.
 constexpr size_t kSlots = 4096;
-constexpr size_t kFewestSlots = 256;  // when memory is short
+constexpr size_t kFewestSlots = 512;  // when memory is short
 constexpr size_t kBlockSize = 64 * 1024;
 
 const sockaddr_ll& SenderOf(const uint8_t* slot) {
@@ -66,7 +66,7 @@ bool PacketRing::Next(ReceivedFrame& frame) {
   if ((status & TP_STATUS_LOSING) != 0) lost_ = true;
   frame.packet_type = SenderOf(slot()).sll_pkttype;
   if ((status & TP_STATUS_COPY) != 0) {
-    const ssize_t length = recv(fd_, longer_.get(), kLongest, MSG_DONTWAIT | MSG_TRUNC);
+    const ssize_t length = ReceiveWhole();
     const size_t whole = length > 0 ? static_cast<size_t>(length) : 0;
     frame.bytes = {longer_.get(), std::min(whole, kLongest)};
     frame.truncated = whole > kLongest || length < 0;
@@ -85,6 +85,18 @@ void PacketRing::Release() {
   // After everything that was read from the slot.
   __atomic_store_n(&header.tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
   next_ = next_ + 1 == slots_ ? 0 : next_ + 1;
+}
+
+ssize_t PacketRing::ReceiveWhole() {
+  const auto receive = [this] { return recv(fd_, longer_.get(), kLongest, MSG_DONTWAIT | MSG_TRUNC); };
+  const ssize_t length = receive();
+  // An error that the socket has to report, for instance ENETDOWN, comes once, in place of the frame.
+  return length < 0 && errno != EAGAIN ? receive() : length;
+}
+
+void PacketRing::DropStrays() {
+  while (memory_ != nullptr && ReceiveWhole() >= 0) {
+  }
 }
 
 bool PacketRing::TakeLoss() {

@@ -7,6 +7,8 @@
 // Version 3 is no alternative: it hands frames over in blocks, by a timer, and a lone request waits a millisecond.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,6 +37,9 @@ class PacketRing {
   // Gives the frame of Next() back to the kernel.
   void Release();
 
+  // Drops frames that came by way of the socket's queue and whose slots are gone: nobody else would ever take them.
+  void DropStrays();
+
   // Whether the kernel has said since the last call that it lost frames because the ring was full.
   [[nodiscard]] bool TakeLoss();
 
@@ -42,6 +47,7 @@ class PacketRing {
   // A solicitation signed as RFC 3971 asks may come near an Ethernet frame's limit.
   static constexpr size_t kLongest = 2048;
 
+  [[nodiscard]] ssize_t ReceiveWhole();
   [[nodiscard]] uint8_t* slot() const { return memory_ + next_ * slot_size_; }
 
   int fd_ = -1;

@@ -46,8 +46,8 @@ class SendBatch {
 // Packet thread only.
 class PacketSocket {
  public:
-  // Opens and binds. 0 or an errno. The socket outlives its interface being switched off and on, renamed or given
-  // another MAC address; not its deletion.
+  // Opens and binds, which takes the kernel some milliseconds. 0 or an errno. The socket outlives its interface being
+  // switched off and on, renamed or given another MAC address; not its deletion.
   [[nodiscard]] int Open(Protocol protocol, int interface_index, const SocketFilter& filter);
   void Close();
 

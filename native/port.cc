@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <utility>
 
 namespace garpoon {
@@ -13,7 +12,7 @@ namespace {
 // Before other sockets get their turn.
 constexpr int kBatchesPerTurn = 8;
 // Joins and leaves between two looks at the sockets: about a millisecond with thousands of groups.
-constexpr size_t kGroupsPerTurn = 64;
+constexpr size_t kGroupsPerTurn = 16;
 
 struct Words {
   Counter received;
@@ -67,20 +66,25 @@ void AddFrame(const DueAnnouncement& due, const MacAddress& own, SendBatch& out)
 PortWants WantsOf(const AddressTable& table, const Link& link, const Link* parent) {
   PortWants wants;
   wants.announces.resize(table.sets().size());
+  bool one_set = true;  // whose suffixes are in order already
   for (size_t set = 0; set < wants.announces.size(); set++) {
     if (!BelongsTo(table.sets()[set], link, parent)) continue;
     wants.announces[set] = 1;
     wants.ipv4 = wants.ipv4 || table.Has(set, Family::kIpv4);
     wants.ipv6 = wants.ipv6 || table.Has(set, Family::kIpv6);
-    std::vector<uint32_t> all;
-    std::ranges::set_union(wants.suffixes, table.SolicitedNodeSuffixes(set), std::back_inserter(all));
-    wants.suffixes = std::move(all);
+    const auto suffixes = table.SolicitedNodeSuffixes(set);
+    one_set = wants.suffixes.empty();
+    wants.suffixes.insert(wants.suffixes.end(), suffixes.begin(), suffixes.end());
   }
+  if (one_set) return wants;
+  std::ranges::sort(wants.suffixes);
+  const auto again = std::ranges::unique(wants.suffixes);
+  wants.suffixes.erase(again.begin(), again.end());
   return wants;
 }
 
-Port::Port(int interface_index, const Poll& poll, const AnnouncementSchedule& schedule, Stats& stats)
-    : index_(interface_index), poll_(poll), stats_(stats), queue_(schedule) {}
+Port::Port(int interface_index, const Poll& poll, const AnnouncementSchedule& schedule, Stats& stats, Retire retire)
+    : index_(interface_index), poll_(poll), stats_(stats), retire_(std::move(retire)), queue_(schedule) {}
 
 Port::~Port() {
   Close(Protocol::kArp);
@@ -106,13 +110,18 @@ Port::Change Port::Configure(const Link& link, PortWants wants, const FilterSet&
   return change;
 }
 
+void Port::Interrupt() {
+  ready_ = false;
+  queue_.Clear();
+}
+
 std::optional<Failure> Port::SetFilters(const FilterSet& filters) {
   std::optional<Failure> failure;
   for (const Protocol protocol : {Protocol::kArp, Protocol::kNdp}) {
-    const PacketSocket& target = receiver(protocol).socket;
-    if (!target.is_open()) continue;
-    if (const int error = Attach(target.fd(), protocol, filters[static_cast<size_t>(protocol)])) {
-      failure = Failure{Of(protocol).filter, error};
+    const auto& target = receiver(protocol).socket;
+    if (target == nullptr) continue;
+    if (const int error = Attach(target->fd(), protocol, filters[static_cast<size_t>(protocol)])) {
+      failure = Fail(protocol, {Of(protocol).filter, error}).failure;
     }
   }
   return failure;
@@ -120,8 +129,8 @@ std::optional<Failure> Port::SetFilters(const FilterSet& filters) {
 
 Port::Served Port::Serve(Protocol protocol, const Context& context, SendBatch& out, std::vector<Claim>& claims) {
   Receiver& from = receiver(protocol);
-  if (!from.socket.is_open()) return {};
-  PacketRing& ring = from.socket.ring();
+  if (from.socket == nullptr) return {};
+  PacketRing& ring = from.socket->ring();
   Served served;
   for (int turn = 0; turn < kBatchesPerTurn; turn++) {
     size_t count = 0;
@@ -131,7 +140,7 @@ Port::Served Port::Serve(Protocol protocol, const Context& context, SendBatch& o
       if (reason != DropReason::kNone) stats_.Add(reason);
       ring.Release();
     }
-    const SendBatch::Sent sent = out.Flush(from.socket.fd());
+    const SendBatch::Sent sent = out.Flush(from.socket->fd());
     served.frames += count;
     stats_.Add(Of(protocol).received, count);
     stats_.Add(Of(protocol).answered, sent.frames);
@@ -139,10 +148,11 @@ Port::Served Port::Serve(Protocol protocol, const Context& context, SendBatch& o
     stats_.Add(Counter::kSendFailures, sent.failures);
     if (count < kBatch) break;
   }
-  if (ring.TakeLoss()) stats_.Add(Counter::kKernelDrops, from.socket.TakeDrops());
+  if (ring.TakeLoss()) stats_.Add(Counter::kKernelDrops, from.socket->TakeDrops());
   // Reported until it is taken. ENETDOWN when the interface goes down; the socket works again when it comes up.
   if (served.frames == 0) {
-    const int error = from.socket.TakeError();
+    ring.DropStrays();
+    const int error = from.socket->TakeError();
     if (error != 0 && error != ENETDOWN) return Fail(protocol, {Of(protocol).receive, error});
   }
   served.busy = from.load.Add(context.now, served.frames);
@@ -162,14 +172,14 @@ void Port::Probe(const Announcement& announcement) {
   if (ready_ && Announces(announcement)) queue_.Probe(announcement.address);
 }
 
-void Port::RetainAnnouncements(const AddressTable& table) {
+void Port::Retain(const AddressTable& table) {
   queue_.Retain([&](const IpAddress& address) {
     const Announcement* found = table.Find(address);
     return found != nullptr && Announces(*found);
   });
 }
 
-void Port::SendDue(Nanoseconds now, SendBatch& out) {
+void Port::SendDue(Nanoseconds now, const AddressTable& table, SendBatch& out) {
   std::array<DueAnnouncement, kBatch> taken;
   const std::span due = std::span(taken).first(queue_.Take(now, taken));
   // Each protocol's socket sends its own, in the order they were taken.
@@ -177,12 +187,12 @@ void Port::SendDue(Nanoseconds now, SendBatch& out) {
     std::array<size_t, kBatch> mine;
     size_t count = 0;
     for (size_t i = 0; i < due.size(); i++) {
-      if (ProtocolOf(due[i].address) != protocol) continue;
+      if (ProtocolOf(due[i].address) != protocol || !MaySend(due[i], table)) continue;
       AddFrame(due[i], mac_, out);
       mine[count++] = i;
     }
     if (count == 0) continue;
-    const SendBatch::Sent sent = out.Flush(receiver(protocol).socket.fd());
+    const SendBatch::Sent sent = out.Flush(receiver(protocol).socket->fd());
     size_t probes = 0;
     for (size_t i = 0; i < sent.frames; i++) probes += IsProbe(due[mine[i]]) ? 1 : 0;
     stats_.Add(Of(protocol).announced, sent.frames - probes);
@@ -192,6 +202,11 @@ void Port::SendDue(Nanoseconds now, SendBatch& out) {
     if (sent.error != ENOBUFS && sent.error != EAGAIN) continue;
     for (size_t i = count; i > sent.frames; i--) queue_.GiveBack({&due[mine[i - 1]], 1}, now);
   }
+}
+
+bool Port::MaySend(const DueAnnouncement& due, const AddressTable& table) const {
+  const Announcement* found = table.Find(due.address);
+  return found != nullptr && Announces(*found) && (!found->held || IsProbe(due));
 }
 
 void Port::RejoinGroups() {
@@ -209,7 +224,7 @@ bool Port::StepGroups(std::optional<Failure>& failure) {
   if (groups_->failures() > 0) now = Failure{"join solicited-node groups", groups_->error()};
   stats_.Add(Counter::kGroupJoinFailures, groups_->failures());
   // Better than nothing: the interface lets solicitations in, though a snooping switch may not send them here.
-  PacketSocket& solicited = receiver(Protocol::kNdp).socket;
+  PacketSocket& solicited = *receiver(Protocol::kNdp).socket;
   if (all_multicast_ != now.has_value() && solicited.SetAllMulticast(now.has_value(), index_) == 0) {
     all_multicast_ = now.has_value();
   }
@@ -219,10 +234,11 @@ bool Port::StepGroups(std::optional<Failure>& failure) {
 }
 
 std::optional<Failure> Port::SetOpen(Protocol protocol, bool open, const FilterSet& filters) {
-  PacketSocket& target = receiver(protocol).socket;
+  auto& target = receiver(protocol).socket;
   if (!open) Close(protocol);
-  if (!open || target.is_open()) return std::nullopt;
-  int error = target.Open(protocol, index_, filters[static_cast<size_t>(protocol)]);
+  if (!open || target != nullptr) return std::nullopt;
+  target = std::make_unique<PacketSocket>();
+  int error = target->Open(protocol, index_, filters[static_cast<size_t>(protocol)]);
   if (error == 0) error = SetWaitedFor(protocol, true);
   if (error != 0) {
     Close(protocol);
@@ -237,20 +253,20 @@ int Port::SetWaitedFor(Protocol protocol, bool waited_for) {
   if (target.waited_for == waited_for) return 0;
   epoll_event interest{EPOLLIN, {.u64 = poll_.tokens[static_cast<size_t>(protocol)]}};
   const int operation = waited_for ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
-  if (epoll_ctl(poll_.epoll, operation, target.socket.fd(), &interest) != 0) return errno;
+  if (epoll_ctl(poll_.epoll, operation, target.socket->fd(), &interest) != 0) return errno;
   target.waited_for = waited_for;
   return 0;
 }
 
 void Port::Close(Protocol protocol) {
   Receiver& target = receiver(protocol);
-  if (!target.socket.is_open()) return;
-  stats_.Add(Counter::kKernelDrops, target.socket.TakeDrops());
+  if (target.socket == nullptr) return;
+  if (target.socket->is_open()) stats_.Add(Counter::kKernelDrops, target.socket->TakeDrops());
   // Explicitly: a process forked a moment ago may still hold a copy of the descriptor and keep it registered.
   (void)SetWaitedFor(protocol, false);
   target.waited_for = false;
   target.load = {};
-  target.socket.Close();
+  retire_(std::move(target.socket));
   if (protocol == Protocol::kNdp) {
     groups_.reset();
     groups_pending_ = false;
@@ -261,8 +277,7 @@ void Port::Close(Protocol protocol) {
 
 Port::Served Port::Fail(Protocol protocol, const Failure& failure) {
   Close(protocol);
-  ready_ = false;
-  queue_.Clear();
+  Interrupt();
   return {0, false, failure};
 }
 

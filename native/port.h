@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -43,7 +45,10 @@ class Port {
     std::array<uint64_t, 2> tokens;  // by Protocol
   };
 
-  Port(int interface_index, const Poll& poll, const AnnouncementSchedule& schedule, Stats& stats);
+  // To close a socket takes the kernel many milliseconds, so that is left to whoever `retire` gives it to.
+  using Retire = std::function<void(std::unique_ptr<PacketSocket>)>;
+
+  Port(int interface_index, const Poll& poll, const AnnouncementSchedule& schedule, Stats& stats, Retire retire);
   ~Port();
   Port(const Port&) = delete;
   Port& operator=(const Port&) = delete;
@@ -56,7 +61,10 @@ class Port {
   // Opens and closes sockets as wanted. To be called again after a failure.
   [[nodiscard]] Change Configure(const Link& link, PortWants wants, const FilterSet& filters);
 
-  // Puts other filters on the open sockets.
+  // The interface was down, if only for a moment: the next Configure() tells the neighbours anew.
+  void Interrupt();
+
+  // Puts other filters on the open sockets. After a failure Configure() is to be called.
   [[nodiscard]] std::optional<Failure> SetFilters(const FilterSet& filters);
 
   struct Context {
@@ -79,11 +87,13 @@ class Port {
   void Announce(const Announcement& announcement, uint32_t rounds);
   void Announce(const Announcement& announcement);
   void Probe(const Announcement& announcement);
-  // Forgets announcements that the table no longer asks for.
-  void RetainAnnouncements(const AddressTable& table);
-  void ForgetAnnouncements() { queue_.Clear(); }
+  // Forgets what it had to send about one address, what the table no longer asks for here, or everything.
+  void Forget(const IpAddress& address) { queue_.Forget(address); }
+  void Retain(const AddressTable& table);
+  void ForgetAll() { queue_.Clear(); }
   void SetUnicastTargets(const std::vector<UnicastTarget>& targets) { queue_.SetUnicastTargets(targets); }
-  void SendDue(Nanoseconds now, SendBatch& out);
+  // Sends what is due, but nothing that the table does not ask for: it may have changed since.
+  void SendDue(Nanoseconds now, const AddressTable& table, SendBatch& out);
   [[nodiscard]] Nanoseconds Deadline() { return queue_.Deadline(); }
 
   // IPv6 may have been down and have forgotten the groups.
@@ -93,7 +103,7 @@ class Port {
 
  private:
   struct Receiver {
-    PacketSocket socket;
+    std::unique_ptr<PacketSocket> socket;  // null when it is not open
     LoadGauge load;
     bool waited_for = false;  // registered with epoll
   };
@@ -102,6 +112,7 @@ class Port {
   [[nodiscard]] bool Announces(const Announcement& announcement) const {
     return wants_.announces[announcement.set] != 0;
   }
+  [[nodiscard]] bool MaySend(const DueAnnouncement& due, const AddressTable& table) const;
   [[nodiscard]] std::optional<Failure> SetOpen(Protocol protocol, bool open, const FilterSet& filters);
   [[nodiscard]] int SetWaitedFor(Protocol protocol, bool waited_for);
   void Close(Protocol protocol);
@@ -112,6 +123,7 @@ class Port {
   const int index_;
   const Poll poll_;
   Stats& stats_;
+  const Retire retire_;
   MacAddress mac_;
   PortWants wants_;
   bool ready_ = false;  // everything wanted is open, and the interface is operational

@@ -21,6 +21,9 @@ constexpr Nanoseconds kRetryInterval = 5000 * kMillisecond;
 // Between two looks at sockets that are busy, unless the last one found this many frames.
 constexpr Nanoseconds kBusyPause = 50000;
 constexpr size_t kManyFrames = 32;
+// Between two looks at the sockets: about a millisecond.
+constexpr size_t kOrdersPerTurn = 1024;
+constexpr int kSendTurns = 4;
 
 // An epoll token is a source in the upper half and an interface index in the lower.
 enum class Source : uint32_t { kWake, kTimer, kNetlink, kArp, kNdp };
@@ -68,19 +71,22 @@ Responder::Responder(ResponderOptions options, std::shared_ptr<Stats> stats, Eve
 Responder::~Responder() { Stop(); }
 
 void Responder::SetTable(std::vector<Announcement> announcements, std::vector<InterfaceSet> sets) {
-  compiler_.Submit({Order::Table{std::move(announcements), std::move(sets), NowWithSuspend()}, {}, {}});
+  compiler_.Submit({Order::Table{std::move(announcements), std::move(sets), NowWithSuspend()}, {}});
 }
 
 void Responder::Announce(const std::vector<IpAddress>& addresses, uint32_t rounds) {
   Order order;
   order.announce.reserve(addresses.size());
-  for (const IpAddress& address : addresses) order.announce.push_back({address, rounds});
+  for (const IpAddress& address : addresses) {
+    order.announce.push_back({address, AnnounceOrder::Kind::kAnnounce, rounds});
+  }
   compiler_.Submit(std::move(order));
 }
 
-void Responder::Probe(std::vector<IpAddress> addresses) {
+void Responder::Probe(const std::vector<IpAddress>& addresses) {
   Order order;
-  order.probe = std::move(addresses);
+  order.announce.reserve(addresses.size());
+  for (const IpAddress& address : addresses) order.announce.push_back({address, AnnounceOrder::Kind::kProbe});
   compiler_.Submit(std::move(order));
 }
 
@@ -112,6 +118,7 @@ void Responder::Stop() {
   Wake();
   pthread_join(thread_, nullptr);
   running_ = false;
+  compiler_.FreeDiscarded();
 }
 
 Failure Responder::Open() {
@@ -165,7 +172,7 @@ void Responder::Run() {
   bool more_groups = false;
   size_t busy_frames = 0;
   while (!stop_.load(std::memory_order_relaxed)) {
-    const bool rest = !more_groups && busy_.empty();
+    const bool rest = !more_groups && busy_.empty() && backlog_.empty();
     if (!busy_.empty() && busy_frames < kManyFrames) Pause(kBusyPause);
     const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), rest ? -1 : 0);
     stats_->Add(Counter::kWakeups);
@@ -173,6 +180,7 @@ void Responder::Run() {
     for (int i = 0; i < count; i++) Dispatch(events[static_cast<size_t>(i)].data.u64);
     busy_frames = ServeBusy();
     more_groups = StepGroups();
+    HandOnOrders();
     SendDue();
     ArmTimer();
   }
@@ -225,36 +233,43 @@ void Responder::TakeMail() {
     }
     // The table first: what the filter lets through in between is judged by it.
     if (batch.table != nullptr) {
-      AdoptTable(std::move(batch.table));
+      AdoptTable(std::move(batch.table), batch.removed);
       ExtendLease(batch.set_at);
       LookAtLease();
     }
     if (batch.filters != nullptr) AdoptFilters(std::move(batch.filters));
     if (batch.targets) {
-      for (const auto& [index, port] : ports_) port->SetUnicastTargets((*batch.targets)[index]);
+      targets_ = *std::move(batch.targets);
+      for (const auto& [index, port] : ports_) port->SetUnicastTargets(targets_[index]);
     }
-    if (silent_) continue;
-    for (const IpAddress& address : batch.probe) {
-      const Announcement* found = table_->Find(address);
-      if (found == nullptr) continue;
-      for (const auto& [index, port] : ports_) port->Probe(*found);
-    }
-    for (const auto& [address, rounds] : batch.announce) {
-      const Announcement* found = table_->Find(address);
-      if (found == nullptr) continue;
-      for (const auto& [index, port] : ports_) {
-        if (rounds == 0) port->Announce(*found);
-        if (rounds != 0) port->Announce(*found, rounds);
-      }
-    }
+    if (!silent_) backlog_.Add(std::move(batch.announce));
   }
 }
 
-void Responder::AdoptTable(std::unique_ptr<const AddressTable> table) {
+void Responder::HandOnOrders() {
+  backlog_.Take(kOrdersPerTurn, [this](const AnnounceOrder& order, int interface_index) {
+    const Announcement* found = table_->Find(order.address);
+    if (found == nullptr) return;
+    for (const auto& [index, port] : ports_) {
+      if (interface_index != AnnounceBacklog::kEveryInterface && interface_index != index) continue;
+      if (order.kind == AnnounceOrder::Kind::kProbe) {
+        port->Probe(*found);
+      } else if (order.rounds == 0) {
+        port->Announce(*found);
+      } else {
+        port->Announce(*found, order.rounds);
+      }
+    }
+  });
+}
+
+void Responder::AdoptTable(std::unique_ptr<const AddressTable> table, const std::vector<IpAddress>& removed) {
   // No frame is served between here and the end, so each sees one whole table and ports that agree with it.
   table_.swap(table);
   RefreshAll(Cause::kTable);
-  for (const auto& [index, port] : ports_) port->RetainAnnouncements(*table_);
+  for (const auto& [index, port] : ports_) {
+    for (const IpAddress& address : removed) port->Forget(address);
+  }
   stats_->Add(Counter::kTableSwaps);
   compiler_.Discard(std::move(table));
 }
@@ -263,9 +278,14 @@ void Responder::AdoptFilters(std::shared_ptr<const FilterSet> filters) {
   filters_ = std::move(filters);
   arp_filter_ = (*filters_)[0].form;
   ndp_filter_ = (*filters_)[1].form;
+  std::vector<int> failed;
   for (const auto& [index, port] : ports_) {
-    if (const auto failure = port->SetFilters(*filters_)) Report(index, *failure);
+    const auto failure = port->SetFilters(*filters_);
+    if (!failure) continue;
+    Report(index, *failure);
+    failed.push_back(index);
   }
+  for (const int index : failed) Refresh(index, Cause::kLink);
 }
 
 void Responder::ExtendLease(Nanoseconds set_at) {
@@ -281,7 +301,8 @@ void Responder::LookAtLease() {
   const bool silent = IsSilent(NowWithSuspend());
   if (silent && !silent_) {
     stats_->Add(Counter::kSilences);
-    for (const auto& [index, port] : ports_) port->ForgetAnnouncements();
+    for (const auto& [index, port] : ports_) port->ForgetAll();
+    backlog_.Clear();
   }
   silent_ = silent;
 }
@@ -298,14 +319,25 @@ void Responder::FollowLinks() {
   if (changes.empty()) return;
   stats_->Add(Counter::kLinkChanges, changes.size());
   PublishLinks();
+  std::set<int> affected;
+  std::set<int> ipv6_up;
   for (const LinkChange& change : changes) {
-    // An index may be used again, by another interface of the same name: what was open on the old one is dead.
-    if (change.kind == LinkChange::Kind::kRemoved) ports_.erase(change.index);
-    Refresh(change.index, Cause::kLink);
+    affected.insert(change.index);
     // What a parent can do decides what its children may.
-    for (const int child : monitor_.table().ChildrenOf(change.index)) Refresh(child, Cause::kLink);
+    for (const int child : monitor_.table().ChildrenOf(change.index)) affected.insert(child);
+    if (change.kind == LinkChange::Kind::kIpv6Up) ipv6_up.insert(change.index);
     const auto port = ports_.find(change.index);
-    if (change.kind == LinkChange::Kind::kIpv6Up && port != ports_.end()) port->second->RejoinGroups();
+    if (port == ports_.end()) continue;
+    // An index may be used again, by another interface of the same name: what was open on the old one is dead.
+    if (change.kind == LinkChange::Kind::kRemoved) ports_.erase(port);
+    // It may be up again by now.
+    if (change.kind == LinkChange::Kind::kDown) port->second->Interrupt();
+  }
+  for (const int index : affected) Refresh(index, Cause::kLink);
+  for (const int index : ipv6_up) {
+    if (const auto port = ports_.find(index); port != ports_.end()) port->second->RejoinGroups();
+  }
+  for (const LinkChange& change : changes) {
     if (*Name(change.kind) == '\0') continue;
     Event event;
     event.kind = Event::Kind::kInterface;
@@ -319,10 +351,14 @@ void Responder::FollowLinks() {
 // Makes the port of one interface what the table and the interface's state ask for.
 void Responder::Refresh(int index, Cause cause) {
   const Link* link = monitor_.table().Find(index);
-  const bool eligible = link != nullptr && WhyIneligible(*link, options_.exclude_interfaces) == Ineligible::kNone;
-  PortWants wants = eligible
-                        ? WantsOf(*table_, *link, monitor_.table().EligibleParent(*link, options_.exclude_interfaces))
-                        : PortWants{};
+  const auto& exclude = options_.exclude_interfaces;
+  const Ineligible reason = link == nullptr ? Ineligible::kDown : WhyIneligible(*link, exclude);
+  // The sockets of an interface that is switched off are kept: to open them again would take longer than all the rest.
+  const bool kept = link != nullptr && reason == Ineligible::kDown && ports_.contains(index);
+  PortWants wants;
+  if (reason == Ineligible::kNone || kept) {
+    wants = WantsOf(*table_, *link, monitor_.table().EligibleParent(*link, exclude));
+  }
   if (wants.nothing()) {
     ports_.erase(index);
     reported_.erase(index);
@@ -334,7 +370,9 @@ void Responder::Refresh(int index, Cause cause) {
     const Port::Poll poll{epoll_.get(), {Token(Source::kArp, index), Token(Source::kNdp, index)}};
     AnnouncementSchedule schedule = options_.schedule;
     schedule.seed += static_cast<uint64_t>(index);
-    port = std::make_unique<Port>(index, poll, schedule, *stats_);
+    const auto retire = [this](std::unique_ptr<PacketSocket> socket) { compiler_.Discard(std::move(socket)); };
+    port = std::make_unique<Port>(index, poll, schedule, *stats_, retire);
+    port->SetUnicastTargets(targets_[index]);
   }
   const Port::Change change = port->Configure(*link, std::move(wants), *filters_);
   if (change.failure) {
@@ -344,8 +382,13 @@ void Responder::Refresh(int index, Cause cause) {
   }
   // What a new table brings is announced on request. What the interface brings is known here alone.
   const bool restored = change.restored && !(created && cause == Cause::kTable);
-  if (silent_ || (!restored && !(change.regrouped && cause == Cause::kLink))) return;
-  for (const Announcement& announcement : table_->announcements()) port->Announce(announcement);
+  const bool regrouped = change.regrouped && cause == Cause::kLink;
+  if (regrouped) port->Retain(*table_);
+  if (silent_ || (!restored && !regrouped)) return;
+  std::vector<AnnounceOrder> orders;
+  orders.reserve(table_->announcements().size());
+  for (const Announcement& announcement : table_->announcements()) orders.push_back({announcement.address});
+  backlog_.Replace(index, std::move(orders));
 }
 
 void Responder::RefreshAll(Cause cause) {
@@ -391,7 +434,10 @@ size_t Responder::Serve(uint64_t token) {
 void Responder::ReportClaims(int index) {
   const Nanoseconds now = Now();
   for (const auto& [address, mac] : claims_) {
-    if (!conflicts_.Admit(address, mac, index, now)) {
+    // What answers a probe is not to be drowned by a storm of claims on other addresses.
+    const Announcement* announcement = table_->Find(address);
+    const bool held = announcement != nullptr && announcement->held;
+    if (!(held ? held_conflicts_ : conflicts_).Admit(address, mac, index, now)) {
       stats_->Add(Counter::kConflictsSuppressed);
       continue;
     }
@@ -423,7 +469,9 @@ bool Responder::StepGroups() {
 
 void Responder::SendDue() {
   for (const auto& [index, port] : ports_) {
-    while (port->Deadline() <= Now()) port->SendDue(Now(), send_batch_);
+    for (int turn = 0; turn < kSendTurns && port->Deadline() <= Now(); turn++) {
+      port->SendDue(Now(), *table_, send_batch_);
+    }
   }
 }
 

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "address_table.h"
+#include "announce_backlog.h"
 #include "announcement_queue.h"
 #include "conflict_watch.h"
 #include "fd.h"
@@ -88,7 +89,7 @@ class Responder {
   void Announce(const std::vector<IpAddress>& addresses, uint32_t rounds = 0);
 
   // Asks the neighbours whether one of them holds these. An answer comes as a conflict.
-  void Probe(std::vector<IpAddress> addresses);
+  void Probe(const std::vector<IpAddress>& addresses);
 
   // Tells that the caller is alive. When it has not for the deadline, the responder falls silent. False when it has:
   // others have taken over meanwhile, so only a table that was made since ends the silence.
@@ -120,10 +121,11 @@ class Responder {
   [[nodiscard]] size_t ServeBusy();
   void Dispatch(uint64_t token);
   void TakeMail();
-  void AdoptTable(std::unique_ptr<const AddressTable> table);
+  void AdoptTable(std::unique_ptr<const AddressTable> table, const std::vector<IpAddress>& removed);
   void AdoptFilters(std::shared_ptr<const FilterSet> filters);
   void ExtendLease(Nanoseconds set_at);
   void LookAtLease();
+  void HandOnOrders();
   void FollowLinks();
   void Refresh(int index, Cause cause);
   void RefreshAll(Cause cause);
@@ -162,6 +164,8 @@ class Responder {
 
   std::unique_ptr<const AddressTable> table_;
   std::shared_ptr<const FilterSet> filters_;
+  UnicastTargets targets_;
+  AnnounceBacklog backlog_;
   bool silent_ = false;                         // the lease had run out when it was last looked at
   std::map<int, std::unique_ptr<Port>> ports_;  // by interface index
   std::set<uint64_t> busy_;                     // tokens of the sockets that are looked at every so often
@@ -172,6 +176,7 @@ class Responder {
   SendBatch send_batch_;
   std::vector<Claim> claims_;
   ConflictWatch conflicts_;
+  ConflictWatch held_conflicts_;  // on held addresses
 };
 
 }  // namespace garpoon

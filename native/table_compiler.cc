@@ -17,6 +17,7 @@ constexpr char kThreadName[] = "l2-compiler";
 constexpr Nanoseconds kQuiet = 20 * kMillisecond;         // without another table: then a filter is worth making
 constexpr Nanoseconds kLongestOpen = 100 * kMillisecond;  // and this long after the first change all the same
 constexpr size_t kTargetsPerInterface = 256;
+constexpr size_t kMostDiscarded = 16;
 
 constexpr std::array kProtocols = {Protocol::kArp, Protocol::kNdp};
 
@@ -49,15 +50,22 @@ void TableCompiler::Submit(Order order) {
     const std::lock_guard lock(mutex_);
     if (!pending_) pending_.emplace();
     if (order.table) std::swap(pending_->table, order.table);
-    std::ranges::copy(order.announce, std::back_inserter(pending_->announce));
-    std::ranges::copy(order.probe, std::back_inserter(pending_->probe));
+    Append(pending_->announce, std::move(order.announce));
   }
   wake_.notify_one();
 }
 
-void TableCompiler::Discard(std::unique_ptr<const AddressTable> table) {
+void TableCompiler::Discard(std::shared_ptr<const void> rubbish) {
+  {
+    const std::lock_guard lock(mutex_);
+    discarded_.push_back(std::move(rubbish));
+  }
+  wake_.notify_one();
+}
+
+void TableCompiler::FreeDiscarded() {
   const std::lock_guard lock(mutex_);
-  discarded_.push_back(std::move(table));
+  discarded_.clear();
 }
 
 void TableCompiler::Run() {
@@ -71,28 +79,35 @@ void TableCompiler::Run() {
 
 // Waits for an order, or until the filters can be settled. False when the thread is to end.
 bool TableCompiler::Await(Order& order) {
-  std::vector<std::unique_ptr<const AddressTable>> discarded;  // freed without the lock
+  std::vector<std::shared_ptr<const void>> discarded;  // freed without the lock
   std::unique_lock lock(mutex_);
-  const auto awaited = [this] { return stop_ || pending_; };
+  const auto awaited = [this] { return stop_ || pending_ || !discarded_.empty(); };
   if (settle_at_ == kNever) {
     wake_.wait(lock, awaited);
   } else {
     const Nanoseconds now = Now();
     if (now < settle_at_) wake_.wait_for(lock, std::chrono::nanoseconds(settle_at_ - now), awaited);
   }
-  discarded.swap(discarded_);
+  // Orders come first, for as long as what is discarded does not pile up.
+  if (!pending_ || discarded_.size() > kMostDiscarded) discarded.swap(discarded_);
   if (stop_) return false;
   if (pending_) order = *std::exchange(pending_, std::nullopt);
   return true;
 }
 
 void TableCompiler::Compile(Order order) {
-  if (!order.table && order.announce.empty() && order.probe.empty()) return;
+  if (!order.table && order.announce.empty()) return;
   Batch batch;
   if (order.table) TakeTable(*std::move(order.table), batch);
   batch.announce = std::move(order.announce);
-  batch.probe = std::move(order.probe);
   if (options_.unicast != UnicastScope::kOff && !batch.announce.empty()) {
+    // What is withdrawn must not wait for the kernel's neighbours.
+    if (batch.table != nullptr) {
+      Batch urgent = std::move(batch);
+      batch = {};
+      batch.announce = std::exchange(urgent.announce, {});
+      options_.sink(std::move(urgent));
+    }
     UnicastTargets targets;
     const int error = ReadUnicastTargets(options_.unicast, kTargetsPerInterface, targets);
     if (error == 0) batch.targets = std::move(targets);
@@ -115,6 +130,10 @@ void TableCompiler::TakeTable(Order::Table table, Batch& batch) {
     return;
   }
   batch.set_at = table.set_at;
+  for (const Protocol protocol : kProtocols) {
+    std::ranges::set_difference(wanted_[Index(protocol)], wanted[Index(protocol)], std::back_inserter(batch.removed),
+                                ByBytes);
+  }
   wanted_ = std::move(wanted);
 
   bool covered = filters_ != nullptr;
@@ -167,14 +186,17 @@ SocketFilter TableCompiler::PreciseFilter(Protocol protocol) {
   return map != nullptr ? SocketFilter{Form::kMap, {}, std::move(map)} : filter;
 }
 
-// Kernels before 6.8 bound the memory of a socket's filters more tightly than their instructions.
+// Kernels before 6.8 bound the memory of a socket's filters more tightly than their instructions. While one filter
+// replaces another the socket holds both, so there must be room for two of these.
 FilterProgram TableCompiler::AttachableProgram(Protocol protocol) {
   if (!trial_.valid()) trial_ = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   for (;;) {
     SocketFilter filter;
     filter.program = BuildFilter(protocol, wanted_[Index(protocol)], program_limit_);
     const size_t smaller = program_limit_ - program_limit_ / 4;
-    if (Attach(trial_.get(), protocol, filter) != ENOMEM || smaller < kMinFilterLimit) return filter.program;
+    int error = Attach(trial_.get(), protocol, filter);
+    if (error == 0) error = Attach(trial_.get(), protocol, filter);
+    if (error != ENOMEM || smaller < kMinFilterLimit) return filter.program;
     program_limit_ = smaller;
   }
 }

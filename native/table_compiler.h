@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "address_table.h"
+#include "announce_backlog.h"
 #include "failure.h"
 #include "fd.h"
 #include "filter_set.h"
@@ -35,11 +36,6 @@ enum class FilterChoice : uint8_t {
   kMap,      // always, if the process is allowed to
 };
 
-struct AnnounceOrder {
-  IpAddress address;
-  uint32_t rounds;
-};
-
 // What JavaScript asks for. Announcements and probes were asked for after the table.
 struct Order {
   struct Table {
@@ -49,7 +45,6 @@ struct Order {
   };
   std::optional<Table> table;
   std::vector<AnnounceOrder> announce;
-  std::vector<IpAddress> probe;
 };
 
 using UnicastTargets = std::map<int, std::vector<UnicastTarget>>;  // by interface index
@@ -63,11 +58,11 @@ struct CompileFailure {
 // What the packet thread takes at once. What is null or empty stays as it is.
 struct Batch {
   std::unique_ptr<const AddressTable> table;
+  std::vector<IpAddress> removed;  // the table before it has these, and it does not
   Nanoseconds set_at = 0;
   std::shared_ptr<const FilterSet> filters;
   std::optional<UnicastTargets> targets;
   std::vector<AnnounceOrder> announce;
-  std::vector<IpAddress> probe;
   std::vector<CompileFailure> failures;
 };
 
@@ -88,11 +83,13 @@ class TableCompiler {
   [[nodiscard]] Failure Start();
   // What was submitted and is not done yet is dropped. Idempotent.
   void Stop();
+  // Frees what was discarded after Stop().
+  void FreeDiscarded();
 
   // A table replaces one that is not compiled yet.
   void Submit(Order order);
-  // Any thread: frees the table later, on the compiler thread.
-  void Discard(std::unique_ptr<const AddressTable> table);
+  // Any thread: frees what it is given later, on the compiler thread, because that takes long; or in Stop().
+  void Discard(std::shared_ptr<const void> rubbish);
 
  private:
   using Addresses = std::vector<IpAddress>;  // ascending, each once
@@ -114,7 +111,7 @@ class TableCompiler {
   std::mutex mutex_;  // over the four that follow
   std::condition_variable wake_;
   std::optional<Order> pending_;
-  std::vector<std::unique_ptr<const AddressTable>> discarded_;
+  std::vector<std::shared_ptr<const void>> discarded_;
   bool stop_ = false;
 
   std::array<Addresses, 2> wanted_;    // of the last table, by Protocol

@@ -261,6 +261,68 @@ NETWORK_TEST("announces on demand, in rounds, and not what it does not answer fo
   EXPECT_EQ(seen, 4);
 }
 
+NETWORK_TEST("announces no more what it no longer has, or no longer has here") {
+  const Cable cable;
+  Subject subject;
+  const auto table = [&](bool held, const InterfaceSet& interfaces) {
+    const uint64_t swaps = subject.stats->Get(Counter::kTableSwaps);
+    subject.responder->SetTable({{test::Ip("198.18.0.5"), 0, held}, {test::Ip("2001:db8::5"), 1}},
+                                {InterfaceSet{"near", "wan"}, interfaces});
+    EXPECT(Eventually([&] { return subject.stats->Get(Counter::kTableSwaps) > swaps; }));
+  };
+  const auto sent = [&] { return subject.stats->Get(Counter::kGratuitousArpSent); };
+  const auto sent_ipv6 = [&] { return subject.stats->Get(Counter::kUnsolicitedNaSent); };
+  table(false, {"near"});
+  subject.responder->Announce({test::Ip("198.18.0.5"), test::Ip("2001:db8::5")}, 1000);
+  EXPECT(Eventually([&] { return sent() >= 4 && sent_ipv6() >= 1; }));
+  // The IPv6 address belongs to the old name only, so its socket goes while its rounds are under way.
+  const size_t sockets = PacketSockets();
+  RunIp("link set near name wan");
+  EXPECT(Eventually([&] { return PacketSockets() == sockets - 1; }));
+  const uint64_t renamed = sent();
+  EXPECT(Eventually([&] { return sent() >= renamed + 4; }));
+  const uint64_t ipv6 = sent_ipv6();
+  table(true, {"near"});
+  const uint64_t held = sent();
+  subject.responder->Probe({test::Ip("198.18.0.5")});
+  EXPECT(Eventually([&] { return subject.stats->Get(Counter::kProbesSent) == 3; }));
+  EXPECT_EQ(sent(), held);
+  EXPECT_EQ(sent_ipv6(), ipv6);
+}
+
+NETWORK_TEST("tells the neighbours after a flap that was over before it was looked at") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5"});
+  EXPECT(!Ask(cable, kArpRequestHex).empty());
+  auto held = subject.events.Hold();
+  RunIp("link add br9 type bridge");  // the event of which the packet thread is held at
+  RunIp("link set near down\nlink set near up");
+  held.unlock();
+  EXPECT(Eventually([&] { return subject.stats->Get(Counter::kGratuitousArpSent) >= 4; }));
+  RunIp("link del br9");
+}
+
+NETWORK_TEST("is at rest again after a storm of solicitations too long for the ring") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"2001:db8::5"});
+  EXPECT(!Ask(cable, kSolicitationHex).empty());
+  auto frame = Hex(kSolicitationHex);
+  frame.resize(1200);
+  auto held = subject.events.Hold();
+  RunIp("link add br9 type bridge");
+  for (int i = 0; i < 6000; i++) cable.Send(frame);
+  held.unlock();
+  RunIp("link del br9");
+  EXPECT(!Ask(cable, kSolicitationHex).empty());
+  EXPECT(Eventually([&] {
+    const uint64_t wakeups = subject.stats->Get(Counter::kWakeups);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return subject.stats->Get(Counter::kWakeups) < wakeups + 10;
+  }));
+}
+
 NETWORK_TEST("tells who else claims an address of the table, held or not, and of nobody else") {
   const Cable cable;
   Subject subject;

@@ -43,24 +43,28 @@ export class Lease {
     this.#timer?.cancel();
   }
 
-  /** To be called before every table, too: it would end a silence that nobody has noticed. */
-  renew(): void {
+  /**
+   * To be called before every table, too. False when that table is not to be handed over: it was decided on what this
+   * process knew before it hung, and would end the silence.
+   */
+  renew(): boolean {
     const { responder, deadline, clock, onSilenced, log } = this.#options;
-    if (deadline === 0) return;
+    if (deadline === 0) return true;
     if (responder.renew()) {
       this.#renewed = clock.now();
       this.#silent = false;
-      return;
+      return true;
     }
     if (!this.#silent) {
       const hungFor = Math.round(clock.now() - this.#renewed);
       log.error('silenced', { hungFor, deadline, remedy: 'see what kept this process from running' });
     }
     this.#silent = true;
-    if (this.#deciding) return;
+    if (this.#deciding) return false;
     this.#deciding = true;
     void onSilenced().then(() => {
       this.#deciding = false;
     });
+    return false;
   }
 }

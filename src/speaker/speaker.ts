@@ -70,6 +70,8 @@ export class Speaker {
   readonly #siblings: Siblings;
   readonly #conflicts: Conflicts;
   readonly #lease: Lease;
+  /** Whether a table was decided on after the last hang; the first one is. */
+  #mayEndSilence = true;
   readonly #events: EventRecorder;
   readonly #reconciler: ServiceReconciler;
   readonly #queue: WorkQueue;
@@ -122,8 +124,8 @@ export class Speaker {
     this.#announcer = new Announcer({
       responder: {
         setAnnouncements: (table) => {
-          this.#lease.renew();
-          responder.setAnnouncements(table);
+          const renewed = this.#lease.renew();
+          if (renewed || this.#mayEndSilence) responder.setAnnouncements(table);
         },
         announce: (addresses, rounds) => responder.announce(addresses, rounds),
         probe: (addresses) => responder.probe(addresses),
@@ -183,6 +185,7 @@ export class Speaker {
     await this.#queue.idle();
     this.#reconciler.settle();
     this.#announcer.flush();
+    this.#mayEndSilence = false;
     this.#started = true;
   }
 
@@ -264,7 +267,10 @@ export class Speaker {
     this.#liveness?.rejoin();
     this.#reconsider();
     await this.#queue.idle();
-    if (!this.#stopping.signal.aborted) this.#announcer.repeat();
+    if (this.#stopping.signal.aborted) return;
+    this.#mayEndSilence = true;
+    this.#announcer.repeat();
+    this.#mayEndSilence = false;
   }
 
   #tellScheduling(): void {

@@ -65,6 +65,21 @@ test(
 );
 
 test(
+  'only what a speaker decides after a hang is handed over',
+  inWorld(['node-a'], async (world) => {
+    await world.serve('web', '192.0.2.1');
+    const { responder, liveness, steps } = await world.start('node-a', { deadline });
+    responder.silent = 'forever';
+    const before = steps.length;
+    await world.serve('dns', '192.0.2.2');
+    await eventually('the new Service is decided on', () => responder.table() === '192.0.2.1@all 192.0.2.2@all');
+    await eventually('it has tried three times', () => liveness.rejoins >= 3);
+    const tables = steps.length - before;
+    assert.ok(tables <= liveness.rejoins, `${tables} tables after ${liveness.rejoins} decisions`);
+  }),
+);
+
+test(
   'a speaker goes on until the responder is no longer silent, and tells of it once',
   inWorld(['node-a'], async (world) => {
     await world.serve('web', '192.0.2.1');
