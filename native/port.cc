@@ -215,22 +215,24 @@ void Port::RejoinGroups() {
   groups_pending_ = true;
 }
 
-bool Port::StepGroups(std::optional<Failure>& failure) {
-  if (!groups_ || !groups_pending_) return false;
-  groups_pending_ = groups_->Step(kGroupsPerTurn);
-  if (groups_pending_) return true;
+Port::GroupStep Port::StepGroups() {
+  GroupStep step;
+  if (!groups_ || !groups_pending_) return step;
+  groups_pending_ = step.more = groups_->Step(kGroupsPerTurn);
+  if (step.more) return step;
   std::optional<Failure> now;
   if (groups_->overflow()) now = Failure{"join so many solicited-node groups", ENOBUFS};
   if (groups_->failures() > 0) now = Failure{"join solicited-node groups", groups_->error()};
+  step.again = groups_->failures() > 0;
   stats_.Add(Counter::kGroupJoinFailures, groups_->failures());
   // Better than nothing: the interface lets solicitations in, though a snooping switch may not send them here.
   PacketSocket& solicited = *receiver(Protocol::kNdp).socket;
   if (all_multicast_ != now.has_value() && solicited.SetAllMulticast(now.has_value(), index_) == 0) {
     all_multicast_ = now.has_value();
   }
-  if (now != group_failure_) failure = now;
+  if (now != group_failure_) step.failure = now;
   group_failure_ = now;
-  return false;
+  return step;
 }
 
 std::optional<Failure> Port::SetOpen(Protocol protocol, bool open, const FilterSet& filters) {

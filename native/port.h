@@ -98,8 +98,13 @@ class Port {
 
   // IPv6 may have been down and have forgotten the groups.
   void RejoinGroups();
-  // One bounded step of joining and leaving. True while there is more to do; `failure` is set once per new failure.
-  [[nodiscard]] bool StepGroups(std::optional<Failure>& failure);
+  struct GroupStep {
+    bool more = false;               // to do
+    bool again = false;              // Configure() is to be called later, because some could not be joined
+    std::optional<Failure> failure;  // once for each new one
+  };
+  // One bounded step of joining and leaving.
+  [[nodiscard]] GroupStep StepGroups();
 
  private:
   struct Receiver {

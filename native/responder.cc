@@ -455,13 +455,14 @@ void Responder::ReportClaims(int index) {
 bool Responder::StepGroups() {
   bool more = false;
   for (const auto& [index, port] : ports_) {
-    std::optional<Failure> failure;
-    more = port->StepGroups(failure) || more;
-    if (!failure) continue;
+    const Port::GroupStep step = port->StepGroups();
+    more = more || step.more;
+    if (step.again) retry_at_ = std::min(retry_at_, Now() + kRetryInterval);
+    if (!step.failure) continue;
     Event event;
     event.index = index;
     event.name = NameOf(index);
-    event.failure = *failure;
+    event.failure = *step.failure;
     Emit(event);
   }
   return more;
