@@ -41,26 +41,6 @@ for (const [name, options] of [
   });
 }
 
-// `same` changes a request for the address; the kernel gets the same one for an address of its own.
-for (const [name, fields] of [
-  ['a broadcast request', {}],
-  ['a unicast request', { destination: node.mac }],
-  ['a probe from 0.0.0.0', { senderAddress: '0.0.0.0' }],
-  ['a request with a target MAC in it', { targetMac: broadcastMac }],
-  ['a request sent on behalf of another station', { source: '02:00:00:00:00:52' }],
-  ['a request padded to the Ethernet minimum with rubbish', { trailer: new Uint8Array(18).fill(0xa5) }],
-  ['a request tagged with priority only (VLAN 0)', { tags: [{ protocol: 0x8100, vid: 0 }] }],
-] as const) {
-  test(`answers ${name} byte for byte as the kernel does, and pads with zeros to 60 bytes`, async () => {
-    const kernel = await askFor(node.v4, fields);
-    const ours = await askFor(vip.v4, fields);
-    const expected = kernel.bytes.slice(0, 42);
-    expected.set(writeFrame(whoHas(vip.v4)).subarray(38, 42), 28); // the sender's address
-    assert.equal(hexText(ours.bytes.subarray(0, 42)), hexText(expected));
-    assert.equal(hexText(ours.bytes.subarray(42)), '00'.repeat(18));
-  });
-}
-
 test('answers once', async () => {
   await askFor(vip.v4);
   await bed.expectNoArpAnswer('what was answered already');
@@ -118,7 +98,3 @@ test('learns nothing from the one who asks: a hostile request changes no later a
   assert.ok(frame.kind === 'arp');
   assert.deepEqual([frame.destination, frame.senderMac, frame.targetMac], [station.mac, node.mac, station.mac]);
 });
-
-function hexText(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
-}

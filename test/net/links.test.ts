@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
-import type { InterfaceState } from '../../src/layer2/responder.ts';
 import { netSuite } from '../support/net-suite.ts';
 import { connect } from '../support/netns.ts';
 import type { PacketIo } from '../support/packet-io.ts';
-import { broadcastMac, type Frame, linkLayerAddress, ndpOption, solicitedNodeGroup } from '../support/packets.ts';
+import { type Frame, linkLayerAddress, ndpOption, solicitedNodeGroup } from '../support/packets.ts';
 import { eventually } from '../support/suite.ts';
-import { isAdvertisementOf, isArpReplyFor, node, solicit, Testbed, vip, whoHas } from './testbed.ts';
+import {
+  isAnnouncementOf,
+  isArpReplyFor,
+  node,
+  solicit,
+  Testbed,
+  type TestbedOptions,
+  vip,
+  whoHas,
+} from './testbed.ts';
 
 const test = netSuite('net/links');
 
@@ -14,7 +21,7 @@ const second = '02:00:00:00:01:0f';
 const changed = '02:00:00:00:02:0f';
 
 let bed: Testbed;
-const start = async (options: Parameters<typeof Testbed.create>[0] = {}) => {
+const start = async (options: TestbedOptions = {}) => {
   bed = await Testbed.create({ gratuitous: { rounds: 1, interval: 100 }, ...options });
   await bed.serve(vip.v4, vip.v6);
 };
@@ -24,48 +31,32 @@ const plug = (name: string, mac = second) => bed.plug(name, mac);
 
 /** The MAC address that answers for the address, asking until someone does: the link may be on its way up. */
 function answering(wire: PacketIo, address: string): Promise<string> {
-  const ipv6 = address.includes(':');
-  return eventually(`an answer for ${address}`, () => askOnce(wire, address, ipv6));
-}
-
-async function askOnce(wire: PacketIo, address: string, ipv6: boolean): Promise<string | undefined> {
-  const since = Date.now();
-  wire.send(ipv6 ? solicit(address) : whoHas(address));
-  const { frame } = await wire.receive('an answer', ipv6 ? isSolicited(address) : isArpReplyFor(address), {
-    since,
-    limit: 100,
+  return eventually(`an answer for ${address}`, async () => {
+    const { frame } = await bed.ask(address, { wire, limit: 100 });
+    return frame.kind === 'ndp' ? linkLayerAddress(frame, ndpOption.targetLinkLayer) : frame.source;
   });
-  return frame.kind === 'ndp' ? linkLayerAddress(frame, ndpOption.targetLinkLayer) : frame.source;
 }
-
-const isSolicited = (address: string) => (frame: Frame) =>
-  frame.kind === 'ndp' && frame.solicited && isAdvertisementOf(address)(frame);
 
 const changeOf = (name: string, change: string) =>
   bed.responder.event(`${name} ${change}`, (event) => {
     return event.type === 'interface' && event.name === name && event.change === change;
   });
 
-const interfaceNamed = async (name: string): Promise<InterfaceState | undefined> =>
-  (await bed.responder.interfaces()).find((each) => each.name === name);
-
 const announcementFrom = (mac: string, address: string) => (frame: Frame) =>
-  (frame.kind === 'arp' &&
-    frame.destination === broadcastMac &&
-    frame.senderAddress === address &&
-    frame.senderMac === mac) ||
-  (frame.kind === 'ndp' && !frame.solicited && frame.target === address && frame.source === mac);
+  frame.source === mac && isAnnouncementOf(address)(frame);
 
 test('describes the interfaces it finds', async () => {
   await start();
-  const state = await interfaceNamed('n0');
+  const state = await bed.interfaceNamed('n0');
   assert.ok(state);
-  const index = Number(bed.node.run('cat', '/sys/class/net/n0/ifindex'));
-  assert.deepEqual(
-    [state.index, state.mac, state.up, state.carrier, state.eligible],
-    [index, node.mac, true, true, true],
-  );
-  const loopback = await interfaceNamed('lo');
+  assert.deepEqual(state, {
+    ...bed.nodeInterface('n0'),
+    mac: node.mac,
+    up: true,
+    carrier: true,
+    eligible: true,
+  });
+  const loopback = await bed.interfaceNamed('lo');
   assert.ok(loopback === undefined || (!loopback.eligible && loopback.reason));
 });
 
@@ -85,7 +76,7 @@ test('outlives the removal of an interface, and answers when it comes back under
   assert.equal(await answering(wire, vip.v4), second);
   bed.node.ip('link', 'delete', 'n1');
   await changeOf('n1', 'removed');
-  assert.equal(await interfaceNamed('n1'), undefined);
+  assert.equal(await bed.interfaceNamed('n1'), undefined);
   assert.equal(await answering(bed.wire, vip.v4), node.mac);
   const again = await plug('n1', changed);
   for (const address of [vip.v4, vip.v6]) assert.equal(await answering(again, address), changed);
@@ -95,7 +86,7 @@ test('answers after an interface was down, and announces again', async () => {
   await start();
   bed.node.ip('link', 'set', 'n0', 'down');
   await changeOf('n0', 'down');
-  assert.equal((await interfaceNamed('n0'))?.up, false);
+  assert.equal((await bed.interfaceNamed('n0'))?.up, false);
   bed.wire.clear();
   bed.node.ip('link', 'set', 'n0', 'up');
   await changeOf('n0', 'up');
@@ -109,7 +100,7 @@ test('announces again when the cable is back', async () => {
   await start();
   bed.client.ip('link', 'set', 'c0', 'down');
   await changeOf('n0', 'down');
-  assert.equal((await interfaceNamed('n0'))?.carrier, false);
+  assert.equal((await bed.interfaceNamed('n0'))?.carrier, false);
   bed.client.ip('link', 'set', 'c0', 'up');
   await changeOf('n0', 'up');
   await bed.wire.receive('ARP announcement', announcementFrom(node.mac, vip.v4));
@@ -144,12 +135,12 @@ test('follows a renamed interface in and out of a set', async () => {
   bed.node.ip('link', 'set', 'lan0', 'up');
   await changeOf('lan0', 'renamed');
   assert.equal(await answering(bed.wire, vip.v4), node.mac);
-  assert.equal(await interfaceNamed('n0'), undefined);
+  assert.equal(await bed.interfaceNamed('n0'), undefined);
   bed.node.ip('link', 'set', 'lan0', 'down');
   bed.node.ip('link', 'set', 'lan0', 'name', 'wan0');
   bed.node.ip('link', 'set', 'wan0', 'up');
   await changeOf('wan0', 'renamed');
-  await eventually('up again', async () => (await interfaceNamed('wan0'))?.carrier);
+  await eventually('up again', async () => (await bed.interfaceNamed('wan0'))?.carrier);
   await bed.expectNoArpAnswer('wan0 is not in the set', whoHas(vip.v4));
 });
 
@@ -181,8 +172,8 @@ test('answers on every interface with its own MAC address, and on those of a set
 test('leaves an excluded interface alone', async () => {
   await start({ excludeInterfaces: ['veth*', 'x?'] });
   const wire = await plug('x1');
-  await eventually('x1 is seen', async () => (await interfaceNamed('x1'))?.up);
-  const state = await interfaceNamed('x1');
+  await eventually('x1 is seen', async () => (await bed.interfaceNamed('x1'))?.up);
+  const state = await bed.interfaceNamed('x1');
   assert.ok(state && !state.eligible && state.reason, JSON.stringify(state));
   const sockets = bed.node.run('cat', '/proc/net/packet').trim().split('\n').slice(1);
   const bound = sockets.map((line) => Number(line.trim().split(/\s+/)[4]));
@@ -199,7 +190,7 @@ test('serves the bridge and not its ports', async () => {
   bed.node.ip('link', 'add', 'br0', 'address', bridge, 'type', 'bridge', 'forward_delay', '0', 'mcast_snooping', '0');
   bed.node.ip('link', 'set', 'br0', 'up');
   bed.node.ip('link', 'set', 'n1', 'master', 'br0');
-  await eventually('the port is not eligible', async () => (await interfaceNamed('n1'))?.eligible === false);
+  await eventually('the port is not eligible', async () => (await bed.interfaceNamed('n1'))?.eligible === false);
   for (const address of [vip.v4, vip.v6]) assert.equal(await answering(wire, address), bridge);
   wire.clear();
   await bed.arpBarrier({ wire });
@@ -213,7 +204,7 @@ test('does not answer on an interface that does no ARP', async () => {
   const wire = await plug('n1');
   assert.equal(await answering(wire, vip.v4), second);
   bed.node.ip('link', 'set', 'n1', 'arp', 'off');
-  await eventually('not eligible', async () => (await interfaceNamed('n1'))?.eligible === false);
+  await eventually('not eligible', async () => (await bed.interfaceNamed('n1'))?.eligible === false);
   wire.clear();
   wire.send(whoHas(vip.v4));
   assert.equal(await answering(bed.wire, vip.v4), node.mac);
@@ -231,8 +222,7 @@ test('keeps up with an interface that flaps', async () => {
 
 test('keeps up with interfaces that come and go, and holds on to nothing of theirs', async () => {
   await start();
-  const descriptors = () => readdirSync(`/proc/${bed.responder.pid}/fd`).length;
-  const before = descriptors();
+  const before = bed.descriptors;
   for (let i = 1; i <= 20; i++) {
     connect({ netns: bed.client, name: 'flap' }, { netns: bed.node, name: `n${i}` });
     bed.node.ip('link', 'delete', `n${i}`);
@@ -246,7 +236,7 @@ test('keeps up with interfaces that come and go, and holds on to nothing of thei
   await changeOf('last', 'removed');
   const eligible = (await bed.responder.interfaces()).filter((each) => each.eligible).map((each) => each.name);
   assert.deepEqual(eligible, ['n0']);
-  await eventually('all descriptors are closed', () => descriptors() === before);
+  await eventually('all descriptors are closed', () => bed.descriptors === before);
 });
 
 for (const [what, off, on] of [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { flood } from '../support/generator.ts';
 import { netSuite } from '../support/net-suite.ts';
 import { eventually } from '../support/suite.ts';
-import { isAdvertisementOf, isArpReplyFor, node, solicit, Testbed, vip, whoHas } from './testbed.ts';
+import { isArpReplyFor, node, solicit, Testbed, vip, whoHas } from './testbed.ts';
 
 const test = netSuite('net/table');
 
@@ -12,18 +12,14 @@ test.before.each(async () => {
 });
 test.after.each(() => bed.close());
 
-const askFor = (address: string) =>
-  address.includes(':')
-    ? bed.wire.ask(solicit(address), `an advertisement of ${address}`, isAdvertisementOf(address))
-    : bed.wire.ask(whoHas(address), `an ARP reply for ${address}`, isArpReplyFor(address));
 const place = () => ({ netns: bed.client, interfaceName: 'c0' });
 
 test('answers for what the last table says, and for nothing else', async () => {
   const [kept, removed, added] = ['198.18.1.1', '198.18.1.2', '198.18.1.3'];
   await bed.serve(kept, removed, vip.v6);
-  for (const address of [kept, removed, vip.v6]) await askFor(address);
+  for (const address of [kept, removed, vip.v6]) await bed.ask(address);
   await bed.serve(kept, added);
-  for (const address of [kept, added]) await askFor(address);
+  for (const address of [kept, added]) await bed.ask(address);
   await bed.expectNoArpAnswer('a removed address', whoHas(removed));
   await bed.expectNoAdvertisement('a removed address', solicit(vip.v6));
 });
@@ -86,9 +82,9 @@ test('sleeps while nobody asks, and through the talk of others', async () => {
 test('counts what it answers', async () => {
   await bed.serve(vip.v4, vip.v6);
   const before = await bed.responder.counters();
-  await askFor(vip.v4);
-  await askFor(vip.v4);
-  await askFor(vip.v6);
+  await bed.ask(vip.v4);
+  await bed.ask(vip.v4);
+  await bed.ask(vip.v6);
   const after = await bed.responder.counters();
   assert.equal(after.arpAnswered - before.arpAnswered, 2);
   assert.equal(after.ndpAnswered - before.ndpAnswered, 1);

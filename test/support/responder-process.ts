@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Counters, InterfaceState, ResponderEvent, ResponderOptions } from '../../src/layer2/responder.ts';
+import type { Counters, InterfaceState, ResponderEvent, ResponderStatus } from '../../src/layer2/responder.ts';
 import { eventually } from './eventually.ts';
 import type { Netns } from './netns.ts';
-import type { Command, Report, Wish } from './responder-program.ts';
+import type { AddressRange, Command, ProgramOptions, Report, SwapTimes, Wish } from './responder-program.ts';
 
-export type ResponderProcessOptions = Partial<Omit<ResponderOptions, 'onEvent'>> & {
+export type ResponderProcessOptions = Partial<ProgramOptions> & {
   /** A program and its arguments that runs the process in its own way, as `setpriv` does. */
   readonly under?: readonly string[];
 };
@@ -40,7 +40,7 @@ export class ResponderProcess {
 
   private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
     this.#child = child;
-    createInterface({ input: child.stdout }).on('line', (line) => this.#read(JSON.parse(line) as Report));
+    createInterface({ input: child.stdout }).on('line', (line) => this.#read(JSON.parse(line, readBigint) as Report));
     child.stdin.on('error', () => {}); // Whatever was asked fails when the process ends.
     child.on('exit', (status, signal) => {
       for (const { reject } of this.#waiting.values()) reject(new Error(`responder ended: ${signal ?? status}`));
@@ -65,8 +65,38 @@ export class ResponderProcess {
     return this.setAnnouncements(addresses.map((address) => ({ address, interfaces: 'all' })));
   }
 
+  /** `serve` for very many. */
+  async serveRange({ first, count, step = 1 }: AddressRange): Promise<void> {
+    await this.#ask({ do: 'serveRange', first, count, step });
+  }
+
   async announce(...addresses: readonly string[]): Promise<void> {
     await this.#ask({ do: 'announce', addresses });
+  }
+
+  /** `announce` in another number of rounds. */
+  async announceInRounds(rounds: number, ...addresses: readonly string[]): Promise<void> {
+    await this.#ask({ do: 'announce', addresses, rounds });
+  }
+
+  async announceRange({ first, count, step = 1 }: AddressRange): Promise<void> {
+    await this.#ask({ do: 'announceRange', first, count, step });
+  }
+
+  async probe(...addresses: readonly string[]): Promise<void> {
+    await this.#ask({ do: 'probe', addresses });
+  }
+
+  async renew(): Promise<boolean> {
+    return (await this.#ask({ do: 'renew' })) as boolean;
+  }
+
+  async status(): Promise<ResponderStatus> {
+    return (await this.#ask({ do: 'status' })) as ResponderStatus;
+  }
+
+  async timeSwaps({ first, count }: AddressRange, times: number): Promise<SwapTimes> {
+    return (await this.#ask({ do: 'timeSwaps', first, count, times })) as SwapTimes;
   }
 
   async counters(): Promise<Counters> {
@@ -80,6 +110,16 @@ export class ResponderProcess {
   /** Resolves once the process's event loop stands still; it will for as many milliseconds. */
   async blockEventLoop(milliseconds: number): Promise<void> {
     await this.#ask({ do: 'block', milliseconds });
+  }
+
+  /** Resolves once the event loop is as good as blocked: busy for `milliseconds`, in pieces of `piece`. */
+  async stall(milliseconds: number, piece: number): Promise<void> {
+    await this.#ask({ do: 'stall', milliseconds, piece });
+  }
+
+  /** Frees what JavaScript no longer needs. */
+  async collectGarbage(): Promise<void> {
+    await this.#ask({ do: 'collectGarbage' });
   }
 
   /** Closes the Responder. The process lives on. */
@@ -133,4 +173,9 @@ export class ResponderProcess {
     if (report.error === undefined) waiting?.resolve(report.result);
     else waiting?.reject(new Error(report.error));
   }
+}
+
+function readBigint(_: string, value: unknown): unknown {
+  const text = value !== null && typeof value === 'object' && 'bigint' in value ? value.bigint : undefined;
+  return typeof text === 'string' ? BigInt(text) : value;
 }
