@@ -1,3 +1,5 @@
+import type { FilterForm } from '../src/layer2/responder.ts';
+import { eventually } from '../test/support/eventually.ts';
 import { interleaved, long, progress, reporter } from './bench.ts';
 import { type Answerer, PacketLab } from './packet-lab.ts';
 import { cpuPerFrame } from './packet-rates.ts';
@@ -19,24 +21,34 @@ const many = { first: '198.18.64.0', count: 20_000, step: 2 };
 const betweenMany = { ...many, first: '198.18.64.1' };
 const elsewhere = { first: '198.19.128.0', count: 1_000 };
 
+type Range = { readonly first: string; readonly count: number; readonly step?: number };
+
 const lab = PacketLab.build();
 try {
   const under = withCapabilities('net_raw');
   const classic = await lab.responder({ under });
-  const extended = await lab.responder({ under: withCapabilities('net_raw', 'bpf') });
+  const extended = await lab.responder({ under: withCapabilities('net_raw', 'bpf'), filter: 'map' });
   const loop = lab.oneByOne({ under });
   progress(`${rounds} rounds`);
-  const added = (who: Answerer, served: typeof few, asked: { first: string; count: number; step?: number }) => () =>
+  const added = (who: Answerer, served: typeof few, asked: Range) => () =>
     lab.while(who, served, async () => ({ cpu: (await cpuPerFrame(lab, who, asked, rate)) / 1_000 }));
+  /** The same once the filter is made, and of the form that the case is about. */
+  const filtered =
+    (form: FilterForm, who: typeof classic, ...[served, asked]: [typeof few, Range]) =>
+    () =>
+      lab.while(who, served, async () => {
+        await eventually(`the filter is ${form}`, async () => (await who.process.status()).arpFilter === form);
+        return { cpu: (await cpuPerFrame(lab, who, asked, rate)) / 1_000 };
+      });
   const results = await interleaved(rounds, {
     nobody: added(lab.nobody, few, betweenFew),
     loopFew: added(loop, few, betweenFew),
-    exact: added(classic, few, betweenFew),
-    ebpf: added(extended, few, betweenFew),
+    exact: filtered('exact', classic, few, betweenFew),
+    ebpf: filtered('map', extended, few, betweenFew),
     loopMany: added(loop, many, elsewhere),
-    ranges: added(classic, many, elsewhere),
-    rangesBetween: added(classic, many, betweenMany),
-    ebpfMany: added(extended, many, betweenMany),
+    ranges: filtered('ranges', classic, many, elsewhere),
+    rangesBetween: filtered('ranges', classic, many, betweenMany),
+    ebpfMany: filtered('map', extended, many, betweenMany),
   });
   const compare = (name: string, ours: keyof typeof results, loops: 'loopFew' | 'loopMany') =>
     report({
