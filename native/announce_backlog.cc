@@ -23,8 +23,7 @@ void Append(std::vector<AnnounceOrder>& orders, std::vector<AnnounceOrder> more)
   const auto same = [](const AnnounceOrder& a, const AnnounceOrder& b) {
     return a.address == b.address && a.kind == b.kind;
   };
-  const auto rest = std::ranges::unique(orders, same);
-  orders.erase(rest.begin(), rest.end());
+  orders.erase(std::unique(orders.begin(), orders.end(), same), orders.end());
 }
 
 void AnnounceBacklog::Add(std::vector<AnnounceOrder> orders) {

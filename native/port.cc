@@ -78,8 +78,7 @@ PortWants WantsOf(const AddressTable& table, const Link& link, const Link* paren
   }
   if (one_set) return wants;
   std::ranges::sort(wants.suffixes);
-  const auto again = std::ranges::unique(wants.suffixes);
-  wants.suffixes.erase(again.begin(), again.end());
+  wants.suffixes.erase(std::unique(wants.suffixes.begin(), wants.suffixes.end()), wants.suffixes.end());
   return wants;
 }
 
