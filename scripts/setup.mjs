@@ -1,7 +1,7 @@
 // Brings what a command of package.json needs: npm packages, the native addon, Debian packages. Says what it does,
 // does nothing when all is there. Runs on whatever Node the machine has (18 or newer), before anything is installed.
 //
-//   node scripts/setup.mjs build|lab|check|native|test|bench [-- SCRIPT ARGS…]
+//   node scripts/setup.mjs build|lab|check|native|apiserver|test|bench [-- SCRIPT ARGS…]
 //
 // With a script, goes on with that one on the Node that package.json brings. A second `node` in the same shell line
 // would not do: shells remember where they found the first.
@@ -25,6 +25,7 @@ const profiles = {
   lab: { addon: true, commands: { ...compiler, ...network, ...client }, kubectl: 'any' },
   check: { addon: false, commands: { 'clang-format': 'clang-format' } },
   native: { addon: false, commands: { ...compiler, ...cmake, ...clang, ...network }, fuzzer: true },
+  apiserver: { addon: false, commands: { openssl: 'openssl' } },
   bench: { addon: true, commands: { ...compiler, ...network, ...client, ethtool: 'ethtool', taskset: 'util-linux' } },
   test: {
     addon: true,

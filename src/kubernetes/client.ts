@@ -1,6 +1,6 @@
 import { isNotFound } from './api-error.ts';
 import type { KubernetesObject, ObjectList, ObjectMeta } from './core.ts';
-import { collectionPath, keyOf, type ObjectKey, objectPath, type Resource } from './resource.ts';
+import { apiVersionOf, collectionPath, keyOf, type ObjectKey, objectPath, type Resource } from './resource.ts';
 import { type Call, Transport, type TransportOptions } from './transport.ts';
 
 /** Who the API server records as the writer of the fields we set. */
@@ -129,7 +129,8 @@ export class ApiClient {
       method: 'POST',
       path: collectionPath(of, namespace),
       query: { fieldManager },
-      body: object,
+      // A custom resource without them is refused.
+      body: { apiVersion: apiVersionOf(of), kind: of.kind, ...object },
       ...options,
     });
   }

@@ -59,14 +59,8 @@ export function collectionAnswer(core: Core, request: ApiRequest, scope: Scope, 
 }
 
 /** A request on `…/PLURAL/NAME` or one of its subresources. */
-export function objectAnswer(
-  core: Core,
-  request: ApiRequest,
-  target: Target,
-  subresource: string,
-  warn: Warn,
-): Answer | { watch: Scope } {
-  const { kind, namespace, name } = target;
+export function objectAnswer(core: Core, request: ApiRequest, target: Target, subresource: string, warn: Warn): Answer {
+  const { kind } = target;
   if (kind.answer !== undefined) throw methodNotAllowed();
   if (subresource === 'eviction' && kind.subresources.includes('eviction')) return evict(core, request, target);
   if (subresource === 'scale' && kind.subresources.includes('scale')) return scaleAnswer(core, request, target, warn);
@@ -76,12 +70,8 @@ export function objectAnswer(
   const present = presenter(core, request, kind);
   const options = () => writeOptions(request, subresource === 'status' ? 'status' : '', warn);
   switch (request.method) {
-    case 'GET': {
-      if (!flag(request.query, 'watch')) return { code: 200, body: present(readObject(core, target)) };
-      const query = new URLSearchParams(request.query);
-      query.set('fieldSelector', `metadata.name=${name}`);
-      return { watch: { kind, namespace, query } };
-    }
+    case 'GET':
+      return { code: 200, body: present(readObject(core, target)) };
     case 'PUT': {
       const body = bodyOf(request);
       return { code: 200, body: present(updateObject(core, target, options(), () => body)) };

@@ -131,7 +131,7 @@ function readBody(message: IncomingMessage): Promise<Buffer> {
 }
 
 function refusalAnswer(error: StatusError): Answer {
-  const plain = error.code === '';
+  const plain = error.httpStatus === 404 && error.code === '';
   return { code: error.httpStatus, body: plain ? `${error.message}\n` : error.body(), ...(plain ? plainText : {}) };
 }
 

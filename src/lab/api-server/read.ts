@@ -1,9 +1,10 @@
 import type { Core } from './core.ts';
+import { forbidden, notSupported } from './field-error.ts';
 import { parseFieldSelector } from './field-selector.ts';
 import { type ApiObject, isObject, type Json, type JsonObject } from './json.ts';
 import { type Kind, served } from './kind.ts';
 import { parseLabelSelector, type Selector } from './label-selector.ts';
-import { badRequest, expired, revisionTooLarge } from './status.ts';
+import { badRequest, expired, invalidListOptions, revisionTooLarge } from './status.ts';
 import { keyOf } from './store.ts';
 
 /** A collection as a request names it. */
@@ -64,10 +65,11 @@ function revisionOf(core: Core, query: URLSearchParams): number {
   const asked = wholeNumber(query, 'resourceVersion');
   const match = query.get('resourceVersionMatch') ?? '';
   if (match !== '' && match !== 'Exact' && match !== 'NotOlderThan') {
-    throw badRequest(`resourceVersionMatch is invalid: ${JSON.stringify(match)}`);
+    throw invalidListOptions(notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']));
   }
   if (match !== '' && asked === undefined) {
-    throw badRequest('resourceVersionMatch is forbidden unless resourceVersion is provided');
+    const why = 'resourceVersionMatch is forbidden unless resourceVersion is provided';
+    throw invalidListOptions(forbidden('resourceVersionMatch', why));
   }
   if (asked !== undefined && asked > core.store.revision) throw revisionTooLarge(String(asked), core.store.revision);
   return match === 'Exact' && asked !== undefined ? asked : core.store.revision;

@@ -21,7 +21,7 @@ export function route(core: Core, request: ApiRequest, warn: (text: string) => v
     const kind = core.registry.find(resource.group, resource.version, resource.plural);
     const known = kind !== undefined && kind.namespaced === (resource.namespace !== undefined);
     const everywhere = kind?.namespaced === true && resource.namespace === undefined && resource.name === undefined;
-    if (kind === undefined || !(known || everywhere)) throw pageNotFound();
+    if (kind === undefined || !(known || everywhere)) throw nothingAt(core, path);
     const { namespace, name, subresource } = resource;
     const scope: Scope = { kind, namespace, query: request.query };
     if (name === undefined) return collectionAnswer(core, request, scope, warn);
@@ -33,7 +33,7 @@ export function route(core: Core, request: ApiRequest, warn: (text: string) => v
     root === 'openapi' && path[1] === 'v3'
       ? openApiV3(core.registry, path.slice(2))
       : discoveryDocument(core.registry, path);
-  if (document === undefined) throw pageNotFound();
+  if (document === undefined) throw nothingAt(core, path);
   return { code: 200, body: document };
 }
 
@@ -62,7 +62,10 @@ function resourcePath(path: readonly string[]): ResourcePath | undefined {
   return { group, version, namespace: inNamespace ? rest[1] : undefined, plural, name, subresource };
 }
 
-/** The real server answers unknown paths in plain text, and kubectl words its message by that. */
-function pageNotFound(): StatusError {
+/** The real server answers by a Status inside its own groups and in plain text elsewhere; kubectl words its message by that. */
+function nothingAt(core: Core, [root = '', group = '']: readonly string[]): StatusError {
+  const own =
+    root === 'api' || (root === 'apis' && core.registry.all().some((kind) => kind.group === group && !kind.custom));
+  if (own) return new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
   return new StatusError(404, '', '404 page not found');
 }

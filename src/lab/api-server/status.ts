@@ -101,8 +101,13 @@ export function invalidObject(named: Named, name: string, errors: readonly Field
   const all = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
   const kind = named.group === '' ? named.kind : `${named.kind}.${named.group}`;
   const group = named.group === '' ? {} : { group: named.group };
-  const details = { name, ...group, kind: named.kind, causes };
+  const details = { ...(name === '' ? {} : { name }), ...group, kind: named.kind, causes };
   return new StatusError(422, 'Invalid', `${kind} "${name}" is invalid: ${all}`, details);
+}
+
+/** Query parameters that do not go together: the real server judges them as it judges an object. */
+export function invalidListOptions(error: FieldError): StatusError {
+  return invalidObject({ group: 'meta.k8s.io', kind: 'ListOptions', plural: '' }, '', [error]);
 }
 
 /** A patch that cannot be carried out on this object. The real server keeps the reason to itself, too. */

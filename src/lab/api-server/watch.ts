@@ -1,11 +1,12 @@
 import type { Timer } from '../../runtime/clock.ts';
 import type { Core } from './core.ts';
 import type { Faults } from './faults.ts';
+import { forbidden } from './field-error.ts';
 import type { ApiObject, Json, JsonObject } from './json.ts';
 import { apiVersionOf, served } from './kind.ts';
 import type { Selector } from './label-selector.ts';
 import { flag, type Scope, selectorOf, wholeNumber } from './read.ts';
-import { badRequest, expired, type StatusError } from './status.ts';
+import { expired, invalidListOptions, type StatusError } from './status.ts';
 import type { Change } from './store.ts';
 
 /** Where a watch's events go. `backlog` is what the client has not taken yet, in bytes. */
@@ -38,7 +39,7 @@ export class Watch {
   #position = 0;
   #ended = false;
 
-  /** Throws a 400 Status for a request that is no watch. */
+  /** Throws a 400 or 422 Status for a request that is no watch. */
   constructor(core: Core, scope: Scope, faults: Faults, sink: EventSink, present: Presentation) {
     this.#core = core;
     this.#scope = scope;
@@ -50,10 +51,12 @@ export class Watch {
     const { query } = scope;
     const initial = flag(query, 'sendInitialEvents');
     if (initial && query.get('resourceVersionMatch') !== 'NotOlderThan') {
-      throw badRequest('resourceVersionMatch=NotOlderThan is required with sendInitialEvents');
+      const why = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan';
+      throw invalidListOptions(forbidden('resourceVersionMatch', why));
     }
     if (!initial && query.has('resourceVersionMatch')) {
-      throw badRequest('resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+      const why = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';
+      throw invalidListOptions(forbidden('resourceVersionMatch', why));
     }
     // Read here, so that a text that is no number is refused before the stream begins.
     wholeNumber(query, 'resourceVersion');

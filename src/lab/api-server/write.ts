@@ -14,6 +14,7 @@ import {
   invalidObject,
   notFound,
   preconditionFailed,
+  StatusError,
   staleObject,
 } from './status.ts';
 import { keyOf } from './store.ts';
@@ -120,7 +121,8 @@ function insert(
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
   if ((metadata.resourceVersion ?? '') !== '') {
-    throw badRequest('resourceVersion should not be set on objects to be created');
+    // Refused by the real server's storage, which has no words for whose fault it is.
+    throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
   }
   if (namespace === undefined) delete metadata.namespace;
   else metadata.namespace = namespace;

@@ -52,7 +52,7 @@ test('resourceVersion says how fresh a list must be', async () => {
     [`resourceVersion=${revision}&resourceVersionMatch=Exact`, 200, ['a']],
     [`resourceVersion=${revision + 100}`, 504, 'Timeout'],
     ['resourceVersion=new', 400, 'BadRequest'],
-    ['resourceVersionMatch=Exact', 400, 'BadRequest'],
+    ['resourceVersionMatch=Exact', 422, 'Invalid'],
   ];
   for (const [query, code, want] of cases) {
     const reply = await api.get(`${configMaps}?${query}`);

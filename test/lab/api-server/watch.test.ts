@@ -44,12 +44,10 @@ test('from a revision a watch sends what came after it', async () => {
   assert.ok((revisions[0] as number) < (revisions[1] as number), 'a deletion carries its own revision');
 });
 
-test('a watch of one object, by field selector or by its own path, sees that object only', async () => {
-  const one = await api.watch(configMaps, '&fieldSelector=metadata.name%3Db');
-  const other = await api.watch(`${configMaps}/b`);
+test('a watch of one object, by field selector, sees that object only', async () => {
+  const events = await api.watch(configMaps, '&fieldSelector=metadata.name%3Db');
   for (const name of ['a', 'b']) await api.post(configMaps, configMap(name));
-  await sees(one, ['ADDED b']);
-  await sees(other, ['ADDED b']);
+  await sees(events, ['ADDED b']);
 });
 
 test('entering a selector is ADDED, leaving it is DELETED with the last matching state', async () => {
@@ -105,13 +103,13 @@ test('a WatchList ends its initial events with a marked bookmark', async () => {
 });
 
 test('a watch that cannot be is refused before the stream begins', async () => {
-  const queries = [
-    'sendInitialEvents=true',
-    'resourceVersionMatch=NotOlderThan',
-    'resourceVersion=x',
-    'fieldSelector=a%3Db',
+  const cases: [query: string, code: number][] = [
+    ['sendInitialEvents=true', 422],
+    ['resourceVersionMatch=NotOlderThan', 422],
+    ['resourceVersion=x', 400],
+    ['fieldSelector=a%3Db', 400],
   ];
-  for (const query of queries) assert.equal((await api.watch(configMaps, `&${query}`)).code, 400, query);
+  for (const [query, code] of cases) assert.equal((await api.watch(configMaps, `&${query}`)).code, code, query);
 });
 
 test('events come as one-row tables to those who want tables, the columns once', async () => {

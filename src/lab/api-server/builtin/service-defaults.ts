@@ -109,9 +109,12 @@ function keepAllocations(spec: JsonObject, old: JsonObject): void {
   }
   const wasExternal = old.type === 'NodePort' || old.type === 'LoadBalancer';
   if (!wasExternal || spec.type === 'ClusterIP') return;
+  const given = objectsAt(spec, 'ports').map(({ nodePort }) => nodePort);
   for (const port of objectsAt(spec, 'ports')) {
-    const same = objectsAt(old, 'ports').find((one) => one.port === port.port && one.protocol === port.protocol);
-    if (port.nodePort === undefined && same?.nodePort !== undefined) port.nodePort = same.nodePort;
+    // By name: under another name it is another port, whatever its number.
+    const same = objectsAt(old, 'ports').find((one) => stringAt(one, 'name') === stringAt(port, 'name'));
+    if (port.nodePort !== undefined || same?.nodePort === undefined || given.includes(same.nodePort)) continue;
+    port.nodePort = same.nodePort;
   }
   if (old.healthCheckNodePort !== undefined && needsHealthPort(spec)) {
     fill(spec, 'healthCheckNodePort', old.healthCheckNodePort);

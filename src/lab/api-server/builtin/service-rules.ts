@@ -1,6 +1,6 @@
 import { parseAddress } from '../../../ip/address.ts';
 import { parsePrefix } from '../../../ip/prefix.ts';
-import { formatRange, rangeHas } from '../../../ip/range.ts';
+import { rangeHas } from '../../../ip/range.ts';
 import { duplicate, type FieldError, forbidden, invalid, notSupported, required } from '../field-error.ts';
 import { type ApiObject, equal, type JsonObject, numberAt, objectAt, objectsAt, stringAt, stringsAt } from '../json.ts';
 import type { Rules } from '../kind.ts';
@@ -65,10 +65,15 @@ function validatePorts(service: ApiObject): FieldError[] {
     if (name !== '') errors.push(...validateName(`${path}.name`, name, 'label'));
     if (name !== '' && names.indexOf(name) < i) errors.push(duplicate(`${path}.name`, name));
     if (identities.indexOf(identities[i] ?? '') < i) {
-      errors.push(duplicate(path, { port: port.port ?? 0, protocol: port.protocol ?? '' }));
+      errors.push(duplicate(path, asTheRealServerShows(port)));
     }
     return errors;
   });
+}
+
+/** Its own structure, with what makes ports the same and zeros for the rest. */
+function asTheRealServerShows({ protocol = '', port = 0 }: JsonObject): JsonObject {
+  return { Name: '', Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
 }
 
 function validatePort(port: JsonObject, path: string): FieldError[] {
@@ -139,8 +144,7 @@ function validateAddresses(service: ApiObject, before: ApiObject | undefined, ne
       errors.push(invalid('spec.clusterIPs', addresses, `failed to allocate IP ${text}: ${why}`));
     if (address === undefined) errors.push(invalid('spec.clusterIPs[0]', text, notAnAddress));
     else if (!network.ranges.some((range) => rangeHas(range, address))) {
-      const ranges = network.ranges.map(formatRange).join(', ');
-      refuse(`the provided IP (${text}) is not in the valid range. The range of valid IPs is ${ranges}`);
+      refuse('the provided network does not match the current range');
     } else if (taken.has(text)) refuse('provided IP is already allocated');
   }
   return errors;
@@ -175,7 +179,7 @@ function validateExternal(spec: JsonObject): FieldError[] {
     if (typeof parsePrefix(text.trim()) === 'string') {
       errors.push(
         invalid(
-          `spec.loadBalancerSourceRanges[${i}]`,
+          `spec.LoadBalancerSourceRanges[${i}]`, // so spelt by the real server
           text,
           'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
         ),

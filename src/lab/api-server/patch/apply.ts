@@ -55,7 +55,8 @@ function conflictsOf(others: readonly Ownership[], live: Fields, applied: Fields
 
 function shown({ writer }: Ownership, path: string): { manager: string; field: string } {
   const subresource = writer.subresource === '' ? '' : ` with subresource "${writer.subresource}"`;
-  return { manager: `"${writer.manager}"${subresource} using ${writer.apiVersion}`, field: shownPath(path) };
+  const version = writer.operation === 'Update' ? ` using ${writer.apiVersion}` : '';
+  return { manager: `"${writer.manager}"${subresource}${version}`, field: shownPath(path) };
 }
 
 /** Whether an owner holds the field, or, when it is an item of a list, anything inside that item. */

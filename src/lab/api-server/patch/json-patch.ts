@@ -31,7 +31,6 @@ function apply(root: { document: Json }, operation: Json): void {
       remove(root, path);
       break;
     case 'replace':
-      read(root, path);
       replace(root, path, givenValue(operation));
       break;
     case 'move':
@@ -97,6 +96,7 @@ function add(root: { document: Json }, path: readonly string[], value: Json): vo
   else throw unprocessablePatch();
 }
 
+/** A missing member is added, as by the library that the real server uses. */
 function replace(root: { document: Json }, path: readonly string[], value: Json): void {
   const last = path.at(-1);
   const parent = last === undefined ? undefined : read(root, path.slice(0, -1));

@@ -58,14 +58,14 @@ function mergeField(target: JsonObject, key: string, value: Json, lists: ListLay
   } else if (Array.isArray(value)) {
     const merge = lists.get(path)?.merge;
     if (merge === undefined) target[key] = value.map(plain);
-    else if (merge === values) target[key] = union(asList(here), value);
+    else if (merge === values) target[key] = inOrder(union(asList(here), value), value, asList(here), values);
     else target[key] = mergeList(asList(here), value, merge, lists, path);
   } else {
     target[key] = value;
   }
 }
 
-/** Items meet by `key`. Each patch item is merged into its match, appended when it has none, or deletes it. */
+/** Items meet by `key`. Each patch item is merged into its match, added when it has none, or deletes it. */
 function mergeList(target: Json[], patch: readonly Json[], key: string, lists: ListLayouts, path: string): Json[] {
   if (patch.some((item) => isObject(item) && item.$patch === 'replace')) {
     return patch.filter((item) => isObject(item) && item.$patch !== 'replace').map(plain);
@@ -90,12 +90,13 @@ function mergeList(target: Json[], patch: readonly Json[], key: string, lists: L
       result.push(mergeObject({}, item, lists, path));
     }
   }
-  return result;
+  const named = patch.filter((item) => isObject(item) && item.$patch !== 'delete');
+  return inOrder(result, named, target, key);
 }
 
 /**
  * The items that `order` names, in its order, among the ones that only the server has: those stay in front of the
- * named items that they were in front of.
+ * named items that they were in front of, and come after the ones that are new.
  */
 function inOrder(list: readonly Json[], order: readonly Json[], before: readonly Json[], key: string): Json[] {
   const identity = (item: Json): Json | undefined => (key === values ? item : isObject(item) ? item[key] : undefined);
@@ -106,9 +107,9 @@ function inOrder(list: readonly Json[], order: readonly Json[], before: readonly
   const positions = (item: Json) => before.findIndex(same(item));
   const result: Json[] = [];
   while (named.length > 0 && others.length > 0) {
-    const [left, right] = [positions(named[0] as Json), positions(others[0] as Json)];
-    const namedFirst = left >= 0 && right >= 0 && left < right;
-    result.push((namedFirst ? named.shift() : others.shift()) as Json);
+    const [mine, other] = [positions(named[0] as Json), positions(others[0] as Json)];
+    const otherFirst = mine >= 0 && other >= 0 && other < mine;
+    result.push((otherFirst ? others.shift() : named.shift()) as Json);
   }
   return [...result, ...named, ...others];
 }

@@ -120,7 +120,9 @@ const refused: [name: string, spec: JsonObject, causes: readonly string[]][] = [
         { name: 'b', port: 1 },
       ],
     },
-    ['spec.ports[1]: Duplicate value: {"port":1,"protocol":"TCP"}'],
+    [
+      'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":1,"TargetPort":0,"NodePort":0}',
+    ],
   ],
   [
     'an unknown type',
@@ -160,14 +162,14 @@ const refused: [name: string, spec: JsonObject, causes: readonly string[]][] = [
     'a foreign cluster address',
     { clusterIP: '192.0.2.1' },
     [
-      'spec.clusterIPs: Invalid value: ["192.0.2.1"]: failed to allocate IP 192.0.2.1: the provided IP (192.0.2.1) is not in the valid range. The range of valid IPs is 198.19.128.0/28, 2001:db8::/120',
+      'spec.clusterIPs: Invalid value: ["192.0.2.1"]: failed to allocate IP 192.0.2.1: the provided network does not match the current range',
     ],
   ],
   [
     'a source range that is none',
     { type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.0'] },
     [
-      'spec.loadBalancerSourceRanges[0]: Invalid value: "192.0.2.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+      'spec.LoadBalancerSourceRanges[0]: Invalid value: "192.0.2.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
     ],
   ],
   ['a name for nobody', { type: 'ExternalName', ports: null }, ['spec.externalName: Required value']],
