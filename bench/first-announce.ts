@@ -1,4 +1,4 @@
-import { ipAddressPools, l2Advertisements } from '../src/kubernetes/configuration.ts';
+import { ipAddressPools, l2Advertisements } from '../src/kubernetes/config-kinds.ts';
 import type { EndpointSlice, Service } from '../src/kubernetes/core.ts';
 import { Reflector } from '../src/kubernetes/reflector.ts';
 import { endpointSlices, keyOf, services } from '../src/kubernetes/resource.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { bundle } from '../scripts/bundle.mjs';
 import { ApiClient } from '../src/kubernetes/client.ts';
-import { ipAddressPools } from '../src/kubernetes/configuration.ts';
+import { ipAddressPools } from '../src/kubernetes/config-kinds.ts';
 import type { Service } from '../src/kubernetes/core.ts';
 import { namespaces, services } from '../src/kubernetes/resource.ts';
 import { ApiServer } from '../src/lab/api-server/api-server.ts';

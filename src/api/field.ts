@@ -52,9 +52,19 @@ export class Field {
     return this.#child(path, own !== undefined && Object.hasOwn(own, key) ? own[key] : undefined);
   }
 
-  items(): readonly Field[] {
+  /** The value under a key that is no identifier, such as an annotation's: `metadata.annotations[garpoon.io/drain]`. */
+  entry(key: string): Field {
+    return this.#child(`${this.path}[${key}]`, this.at(key).#value);
+  }
+
+  /** The entries of a list. Of a list that is too long none is looked at: the limit is there to bound that work. */
+  items(most = Number.POSITIVE_INFINITY): readonly Field[] {
     if (this.absent) return [];
     if (!Array.isArray(this.#value)) return this.#wrongType('a list', []);
+    if (this.#value.length > most) {
+      this.refuseAs(this.#value.length, `must have at most ${most} entries`);
+      return [];
+    }
     return this.#value.map((item, index) => this.#child(`${this.path}[${index}]`, item));
   }
 
@@ -73,15 +83,31 @@ export class Field {
     return this.#wrongType('a whole number', undefined);
   }
 
+  /** A whole number within the limits, both included. */
+  integerWithin(least: number, most: number): number | undefined {
+    const value = this.integer();
+    if (value === undefined || (value >= least && value <= most)) return value;
+    this.refuse(`must be from ${least} to ${most}`);
+    return undefined;
+  }
+
+  /** A text of a closed set. */
+  oneOf<const T extends string>(allowed: readonly T[]): T | undefined {
+    const value = this.text();
+    if (value === undefined || allowed.includes(value as T)) return value as T | undefined;
+    this.refuse(`must be one of ${allowed.join(', ')}`);
+    return undefined;
+  }
+
   /** A list of texts; what is no text, null included, is noted and left out. */
   texts(): readonly string[] {
     return this.items().flatMap((item) => item.required().text() ?? []);
   }
 
   /** A list of texts in which no text may stand twice. */
-  distinctTexts(): readonly string[] {
+  distinctTexts(most?: number): readonly string[] {
     const seen = new Set<string>();
-    for (const item of this.items()) {
+    for (const item of this.items(most)) {
       const text = item.required().text();
       if (text !== undefined && seen.has(text)) item.refuse('is listed twice: remove one of the two');
       if (text !== undefined) seen.add(text);
@@ -91,10 +117,13 @@ export class Field {
 
   /** An object whose values are texts, such as labels. */
   textMap(): Readonly<Record<string, string>> {
-    const entries = Object.keys(this.#record() ?? {}).map(
-      (key) => [key, this.at(key).required().text() ?? ''] as const,
-    );
-    return Object.fromEntries(entries);
+    const keys = Object.keys(this.#record() ?? {}).filter((key) => !this.at(key).absent);
+    return Object.fromEntries(keys.map((key) => [key, this.at(key).text() ?? ''] as const));
+  }
+
+  /** Whether a problem is noted for this place, or for what it is part of. */
+  get isRefused(): boolean {
+    return this.#problems.some(({ field }) => this.#isWithin(field));
   }
 
   /** Notes a problem when nothing stands here. */
@@ -105,9 +134,13 @@ export class Field {
 
   /** Notes a problem, unless one is noted for this place or for what it is part of: that one says it. */
   refuse(message: string): void {
-    if (this.#problems.length >= maxProblems) return;
-    if (this.#problems.some(({ field }) => this.#isWithin(field))) return;
-    this.#problems.push({ object: this.#object, field: this.path, value: this.#value, message });
+    this.refuseAs(this.#value, message);
+  }
+
+  /** The same, showing something else than all that stands here: the length of a list, say, or nothing of a secret. */
+  refuseAs(value: unknown, message: string): void {
+    if (this.#problems.length >= maxProblems || this.isRefused) return;
+    this.#problems.push({ object: this.#object, field: this.path, value, message });
   }
 
   #isWithin(path: string): boolean {

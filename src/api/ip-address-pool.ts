@@ -2,13 +2,14 @@ import { holdableParts, isHoldable } from '../ip/holdable.ts';
 import { formatRange, parseRange, type Range, type RangeProblem } from '../ip/range.ts';
 import type { Field } from './field.ts';
 import { compareTexts, type LabelSelector, type LabelSelectorResource, readLabelSelectors } from './label-selector.ts';
+import { type PoolOptions, readPoolOptions } from './pool-annotations.ts';
 import { type Labels, type Parsed, parseResource, type ResourceMeta } from './resource.ts';
 
 /** `ipaddresspools.metallb.io/v1beta1` as the API serves it. */
 export type IPAddressPool = {
   readonly apiVersion?: string;
   readonly kind?: string;
-  readonly metadata: ResourceMeta;
+  readonly metadata: ResourceMeta & { readonly annotations?: Labels };
   readonly spec: {
     readonly addresses: readonly string[];
     readonly autoAssign?: boolean;
@@ -23,16 +24,31 @@ export type IPAddressPool = {
   readonly status?: IPAddressPoolStatus;
 };
 
-/** Counts of addresses. An address that several Services share counts once. */
+/** How full a pool is, and who has what. An address that several Services share counts once. */
 export type IPAddressPoolStatus = {
   readonly assignedIPv4: number;
   readonly assignedIPv6: number;
   readonly availableIPv4: number;
   readonly availableIPv6: number;
+  /** The first addresses in use, ascending: no more than fit into an object that people read. */
+  readonly assignments?: readonly AddressAssignment[];
+  /** How many more are in use. */
+  readonly assignmentsOmitted?: number;
 };
 
+export type AddressAssignment = {
+  readonly address: string;
+  /** As namespace/name, sorted. */
+  readonly services: readonly string[];
+  /** When the first of them got it: RFC 3339. */
+  readonly since?: string;
+};
+
+/** As in deploy/crds. */
+export const maxAssignments = 500;
+
 /** What one IPAddressPool says, before it is held against the other resources. */
-export type PoolDeclaration = {
+export type PoolDeclaration = PoolOptions & {
   readonly object: string;
   readonly name: string;
   readonly labels: Labels;
@@ -65,17 +81,25 @@ export function parseIPAddressPool(raw: unknown): Parsed<PoolDeclaration> {
       autoAssign: spec.at('autoAssign').flag() ?? true,
       avoidBuggyIPs: spec.at('avoidBuggyIPs').flag() ?? false,
       serviceAllocation: readServiceAllocation(spec.at('serviceAllocation')),
+      ...readPoolOptions(root.at('metadata').at('annotations')),
     };
   });
 }
 
+/** As in deploy/crds: so many entries, each so long. */
+const maxAddresses = 512;
+const maxAddressLength = 84;
+/** What ASCII has, for there are blanks that look like others; and no length with a leading zero. */
+const plain = /^(?!.*\/0\d)[\t-\r -~]*$/;
+
 function readAddresses(field: Field): readonly Range[] {
-  const items = field.required().items();
+  const items = field.required().items(maxAddresses);
   if (items.length === 0) field.refuse('must name at least one range, such as 192.0.2.0/24 or 192.0.2.10-192.0.2.20');
   return items.flatMap((item) => {
     const text = item.required().text();
     if (text === undefined) return [];
-    const range = parseRange(text);
+    const isPlain = text.length <= maxAddressLength && plain.test(text);
+    const range = isPlain ? parseRange(text) : 'invalid-address';
     if (typeof range === 'string') item.refuse(rangeRemedy(range, text));
     else if (!isHoldable(range)) item.refuse(unholdableRemedy(range));
     else return [range];

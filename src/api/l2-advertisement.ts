@@ -6,6 +6,7 @@ import {
   readLabelSelector,
   readLabelSelectors,
 } from './label-selector.ts';
+import { type PoolChoice, readPoolChoice } from './pool-choice.ts';
 import { type Parsed, parseResource, type ResourceMeta } from './resource.ts';
 
 /** `l2advertisements.metallb.io/v1beta1` as the API serves it. */
@@ -39,13 +40,12 @@ export type L2AdvertisementDeclaration = {
   readonly serviceSelectors: readonly LabelSelector[];
 };
 
-/** Pools by name, and those whose labels match a selector. */
-export type PoolChoice = 'all' | { readonly names: readonly string[]; readonly selectors: readonly LabelSelector[] };
-
 /** Nodes that go before others; the weights of all that match a node are summed. */
 export type PreferredNodes = { readonly weight: number; readonly preference: LabelSelector };
 
 const maxWeight = 100;
+/** As in deploy/crds. */
+const maxPreferences = 4096;
 
 /** Reads an object from the API server, a webhook or a file. Never throws, whatever it is given. */
 export function parseL2Advertisement(raw: unknown): Parsed<L2AdvertisementDeclaration> {
@@ -64,16 +64,9 @@ export function parseL2Advertisement(raw: unknown): Parsed<L2AdvertisementDeclar
   });
 }
 
-function readPoolChoice(spec: Field): PoolChoice {
-  const names = [...spec.at('ipAddressPools').distinctTexts()].sort(compareTexts);
-  const selectors = readLabelSelectors(spec.at('ipAddressPoolSelectors'));
-  return names.length + selectors.length === 0 ? 'all' : { names, selectors };
-}
-
 function readPreferredNodes(field: Field): readonly PreferredNodes[] {
-  const preferred = field.items().map((item) => {
-    const weight = item.required().at('weight').required().integer() ?? 1;
-    if (weight < 1 || weight > maxWeight) item.at('weight').refuse(`must be from 1 to ${maxWeight}`);
+  const preferred = field.items(maxPreferences).map((item) => {
+    const weight = item.required().at('weight').required().integerWithin(1, maxWeight) ?? 1;
     return { weight, preference: readLabelSelector(item.at('preference').required()) };
   });
   return preferred.sort((a, b) => b.weight - a.weight || compareTexts(String(a.preference), String(b.preference)));

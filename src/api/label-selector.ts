@@ -35,12 +35,16 @@ export class LabelSelector {
   }
 }
 
+/** What the definitions in deploy/crds bound, so that their rules stay cheap; far beyond what people write. */
+const maxSelectors = 4096;
+const maxExpressions = 64;
+
 /** Reads one selector. What is wrong is noted on the field; the requirements that could be read are returned. */
 export function readLabelSelector(field: Field): LabelSelector {
   const equals = readMatchLabels(field.at('matchLabels'));
   const expressions: Requirement[] = [];
   const seen = new Set<string>();
-  for (const item of field.at('matchExpressions').items()) {
+  for (const item of field.at('matchExpressions').items(maxExpressions)) {
     const requirement = readExpression(item.required());
     if (!requirement) continue;
     const text = requirementText(requirement);
@@ -54,7 +58,7 @@ export function readLabelSelector(field: Field): LabelSelector {
 /** Reads a list of selectors, any of which may match; no selector may stand in it twice. Sorted by text. */
 export function readLabelSelectors(field: Field): readonly LabelSelector[] {
   const selectors = new Map<string, LabelSelector>();
-  for (const item of field.items()) {
+  for (const item of field.items(maxSelectors)) {
     const selector = readLabelSelector(item.required());
     const text = String(selector);
     if (selectors.has(text)) item.refuse('selects the same as an earlier entry: remove one of the two');

@@ -2,7 +2,7 @@ import type { Allocator } from '../allocator/allocator.ts';
 import type { IPAddressPoolStatus } from '../api/ip-address-pool.ts';
 import { updateStatus } from '../kubernetes/apply.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
-import { ipAddressPools, type PoolObject } from '../kubernetes/configuration.ts';
+import { ipAddressPools, type PoolObject } from '../kubernetes/config-kinds.ts';
 import { splitKey } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';

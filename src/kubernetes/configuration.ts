@@ -1,29 +1,25 @@
 import { formatProblem } from '../api/field.ts';
-import type { IPAddressPool } from '../api/ip-address-pool.ts';
-import type { L2Advertisement } from '../api/l2-advertisement.ts';
-import { type ConfigError, compile } from '../config/compile.ts';
+import type { Labels } from '../api/resource.ts';
+import { type ConfigError, compile, type Resources } from '../config/compile.ts';
 import { Config } from '../config/config.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import type { ApiClient } from './client.ts';
+import {
+  addressReservations,
+  bfdProfiles,
+  bgpAdvertisements,
+  bgpPeers,
+  communities,
+  ipAddressPools,
+  l2Advertisements,
+  type PoolObject,
+} from './config-kinds.ts';
 import type { KubernetesObject } from './core.ts';
-import { Reflector } from './reflector.ts';
-import { resource } from './resource.ts';
-import { Store } from './store.ts';
-
-export type PoolObject = IPAddressPool & KubernetesObject;
-export type L2AdvertisementObject = L2Advertisement & KubernetesObject;
-
-const metallb = { group: 'metallb.io', version: 'v1beta1', namespaced: true } as const;
-
-export const ipAddressPools = resource<PoolObject>({ ...metallb, plural: 'ipaddresspools', kind: 'IPAddressPool' });
-
-export const l2Advertisements = resource<L2AdvertisementObject>({
-  ...metallb,
-  plural: 'l2advertisements',
-  kind: 'L2Advertisement',
-});
+import type { Resource } from './resource.ts';
+import type { Store } from './store.ts';
+import { WatchedKind } from './watched-kind.ts';
 
 export type ConfigurationOptions = {
   readonly client: ApiClient;
@@ -34,9 +30,23 @@ export type ConfigurationOptions = {
   readonly log: Logger;
 };
 
+/** What a configuration is made of, where it comes from, and whether it has to be there. */
+const kinds = {
+  pools: [ipAddressPools, 'required'],
+  l2Advertisements: [l2Advertisements, 'required'],
+  bgpAdvertisements: [bgpAdvertisements, 'optional'],
+  peers: [bgpPeers, 'optional'],
+  bfdProfiles: [bfdProfiles, 'optional'],
+  communities: [communities, 'optional'],
+  reservations: [addressReservations, 'optional'],
+} as const satisfies Readonly<Record<keyof Resources, readonly [object, 'required' | 'optional']>>;
+
+type Kinds = Readonly<Record<keyof Resources, WatchedKind<KubernetesObject>>>;
+
 /**
- * The last configuration without a fault. Watches the pools and advertisements of one namespace; a change with a fault
- * is reported and leaves what is in force as it is.
+ * The last configuration without a fault. Watches the resources of one namespace; a change with a fault is reported
+ * and leaves what is in force as it is. A kind that the cluster does not have is as one without objects, but for pools
+ * and L2Advertisements: while those are being installed anew, nobody shall lose an address.
  */
 export class Configuration {
   /**
@@ -48,11 +58,11 @@ export class Configuration {
   readonly pools: Pick<Store<PoolObject>, 'get' | 'onChange'>;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #pools: Store<PoolObject>;
-  readonly #advertisements: Store<L2AdvertisementObject>;
-  readonly #reflectors: readonly Pick<Reflector<KubernetesObject>, 'start' | 'stop' | 'synced'>[];
+  readonly #kinds: Kinds;
   readonly #listeners = new Set<(config: Config) => void>();
   readonly #first = Promise.withResolvers<void>();
+  /** For which BGP resources are judged. */
+  #nodes: readonly Labels[] = [];
   #current: Config | undefined;
   #errors: readonly ConfigError[] = [];
   #pending: Timer | undefined;
@@ -61,23 +71,22 @@ export class Configuration {
     const { clock, log } = options;
     this.#clock = clock;
     this.#log = log;
-    this.#pools = this.pools = new Store<PoolObject>({ log });
-    this.#advertisements = new Store({ log });
-    this.#reflectors = [
-      new Reflector({ ...options, resource: ipAddressPools, store: this.#pools }),
-      new Reflector({ ...options, resource: l2Advertisements, store: this.#advertisements }),
-    ];
-    this.#pools.onChange((_key, now, before) => this.#onChange(now, before));
-    this.#advertisements.onChange((_key, now, before) => this.#onChange(now, before));
+    const watched = Object.entries(kinds).map(([key, [resource, need]]) => [
+      key,
+      new WatchedKind({ ...options, resource: resource as Resource<KubernetesObject>, optional: need === 'optional' }),
+    ]);
+    this.#kinds = Object.fromEntries(watched) as Kinds;
+    this.pools = this.#kinds.pools.store as unknown as Store<PoolObject>;
+    for (const { store } of this.#all()) store.onChange((_key, now, before) => this.#onChange(now, before));
     this.inForce = this.#first.promise;
     // Nobody has to wait for it, and a rejection that nobody waits for would end the process.
     this.inForce.catch(() => {});
   }
 
   start(): void {
-    for (const reflector of this.#reflectors) reflector.start();
-    // For two empty lists, which no change announces. Rejects only when stopped, as `inForce` does.
-    void Promise.all(this.#reflectors.map((reflector) => reflector.synced)).then(
+    for (const kind of this.#all()) kind.start();
+    // For empty lists, which no change announces. Rejects only when stopped, as `inForce` does.
+    void Promise.all(this.#all().map((kind) => kind.ready)).then(
       () => this.#compile(),
       () => {},
     );
@@ -86,9 +95,19 @@ export class Configuration {
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#listeners.clear();
-    await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
+    await Promise.all(this.#all().map((kind) => kind.stop()));
     this.#pending?.cancel();
     this.#first.reject(new Error('configuration: stopped before there was one without a fault'));
+  }
+
+  /**
+   * The labels of the nodes for which BGP resources are judged: a speaker's own. None, as at the beginning, leaves them
+   * all out of the configuration, faults and all.
+   */
+  judgeFor(nodes: readonly Labels[]): void {
+    if (JSON.stringify(nodes) === JSON.stringify(this.#nodes)) return;
+    this.#nodes = nodes;
+    this.#compileSoon();
   }
 
   /** What is in force; empty before `inForce` has resolved. */
@@ -106,16 +125,25 @@ export class Configuration {
     this.#listeners.add(listener);
   }
 
-  /** Changes that arrive together are compiled together; our own writes to the status of a pool are no change. */
-  #onChange(now: PoolObject | L2AdvertisementObject | undefined, before: typeof now): void {
-    if (!this.#pools.hasSynced || !this.#advertisements.hasSynced || declared(now) === declared(before)) return;
-    this.#pending ??= this.#clock.after(0, () => this.#compile());
+  #all(): readonly WatchedKind<KubernetesObject>[] {
+    return Object.values(this.#kinds);
+  }
+
+  /** Our own writes to the status of an object are no change. */
+  #onChange(now: KubernetesObject | undefined, before: typeof now): void {
+    if (declared(now) !== declared(before)) this.#compileSoon();
+  }
+
+  /** Changes that arrive together are compiled together. */
+  #compileSoon(): void {
+    if (this.#all().every((kind) => kind.isReady)) this.#pending ??= this.#clock.after(0, () => this.#compile());
   }
 
   #compile(): void {
     this.#pending?.cancel();
     this.#pending = undefined;
-    const compiled = compile({ pools: this.#pools.list(), l2Advertisements: this.#advertisements.list() });
+    const lists = Object.entries(this.#kinds).map(([key, { store }]) => [key, store.list()]);
+    const compiled = compile(Object.fromEntries(lists) as Resources, { nodes: this.#nodes });
     if ('errors' in compiled) this.#refuse(compiled.errors);
     else this.#put(compiled.config);
   }
@@ -144,6 +172,8 @@ export class Configuration {
 }
 
 /** All that `compile` reads of an object. */
-function declared(object: PoolObject | L2AdvertisementObject | undefined): string {
-  return object === undefined ? '' : JSON.stringify([object.metadata.labels, object.spec]);
+function declared(object: KubernetesObject | undefined): string {
+  if (object === undefined) return '';
+  const { metadata, spec } = object as KubernetesObject & { readonly spec?: unknown };
+  return JSON.stringify([metadata.labels, metadata.annotations, spec]);
 }

@@ -163,8 +163,12 @@ export class Speaker {
    * once. Rejects when stopped before that, or when the ring cannot be started.
    */
   async start(): Promise<void> {
+    const { nodeName } = this.#options;
     this.#lease.start();
     this.#tellScheduling();
+    this.#nodes.onChange((name, now) => {
+      if (name === nodeName) this.#configuration.judgeFor(now ? [now.metadata.labels ?? {}] : []);
+    });
     this.#configuration.start();
     for (const reflector of this.#reflectors) reflector.start();
     await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);

@@ -24,6 +24,11 @@ test('a pool is given out automatically and whole unless it says otherwise', () 
     autoAssign: true,
     avoidBuggyIPs: false,
     serviceAllocation: undefined,
+    excluded: [],
+    excludeNodeAddresses: false,
+    coolDown: 0,
+    draining: false,
+    sharingScope: 'cluster',
   });
 });
 

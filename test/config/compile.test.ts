@@ -86,6 +86,23 @@ test('addresses are of a pool when all of them are', () => {
   assert.equal(poolOf(), undefined);
 });
 
+test('a pool is found by its name', () => {
+  const config = compiled({ pools: [pool('a', ['192.0.2.0/25']), pool('b', ['192.0.2.128/25'])] });
+  assert.equal(config.pool('b'), config.pools[1]);
+  assert.equal(config.pool('c'), undefined);
+});
+
+test('pools that are advertised alike share one list', () => {
+  const groups = ['192.0.2.0/26', '192.0.2.64/26', '192.0.2.128/26'];
+  const { pools } = compiled({
+    pools: groups.map((range, i) => pool(`pool-${i}`, [range])),
+    l2Advertisements: [advertisement('all', {}), advertisement('some', { ipAddressPools: ['pool-0', 'pool-2'] })],
+  });
+  const [first, second, third] = pools.map(({ l2Advertisements }) => l2Advertisements);
+  assert.equal(first, third);
+  assert.deepEqual([first?.length, second?.length], [2, 1]);
+});
+
 test('faults of all resources are told together, sorted', () => {
   assert.deepEqual(
     errorsOf({
@@ -164,15 +181,57 @@ const disjointGroups = fc
   .map((blocks) => blocks.map((block) => `192.0.2.${16 * block}/28`))
   .map((texts) => [0, 1, 2].map((group) => texts.filter((_, index) => index % 3 === group)));
 
+const anyBGPAdvertisement = fc.record(
+  {
+    ipAddressPools: fc.uniqueArray(fc.constantFrom('pool-0', 'pool-1', 'pool-2')),
+    communities: fc.uniqueArray(fc.constantFrom('1:1', '1:2', 'large:1:1:1', 'backup')),
+    peers: fc.uniqueArray(fc.constantFrom('peer-0', 'peer-1')),
+    localPref: fc.constantFrom(0, 100, 200),
+    aggregationLength: fc.constantFrom(28, 32),
+    nodeSelectors: fc.array(anySelector, { maxLength: 1 }),
+  },
+  { requiredKeys: [], noNullPrototype: true },
+);
+
+const anyPeer = fc.record(
+  {
+    myASN: fc.constantFrom(64_512, 64_513),
+    peerASN: fc.constant(64_514),
+    peerAddress: fc.constantFrom('198.51.100.1', '198.51.100.2'),
+    bfdProfile: fc.constantFrom('fast', 'slow'),
+    nodeSelectors: fc.array(anySelector, { maxLength: 1 }),
+  },
+  { requiredKeys: ['myASN', 'peerASN', 'peerAddress'], noNullPrototype: true },
+);
+
+const anyReservation = fc.record(
+  {
+    service: fc.constantFrom(
+      { namespace: 'a', name: 'x' },
+      { namespace: 'b', name: 'x' },
+      { namespace: 'c', name: 'x' },
+    ),
+    families: fc.constantFrom(['IPv4'], ['IPv4', 'IPv6']),
+  },
+  { noNullPrototype: true },
+);
+
+const numbered = (prefix: string) => (specs: readonly object[]) =>
+  specs.map((spec, index) => advertisement(`${prefix}-${index}`, spec));
+
 const anyResources = fc
   .tuple(
     fc.oneof(disjointGroups, fc.array(fc.array(anyText, { minLength: 1, maxLength: 3 }), { maxLength: 3 })),
-    fc.array(anyAdvertisement, { maxLength: 3 }),
+    fc.record({
+      l2Advertisements: fc.array(anyAdvertisement, { maxLength: 3 }).map(numbered('lan')),
+      bgpAdvertisements: fc.array(anyBGPAdvertisement, { maxLength: 2 }).map(numbered('routers')),
+      peers: fc.array(anyPeer, { maxLength: 2 }).map(numbered('peer')),
+      bfdProfiles: fc.constant([advertisement('fast', {}), advertisement('slow', { detectMultiplier: 9 })]),
+      communities: fc.constant([advertisement('ours', { communities: [{ name: 'backup', value: '1:2' }] })]),
+      reservations: fc.array(anyReservation, { maxLength: 2 }).map(numbered('kept')),
+    }),
   )
-  .map(([groups, advertisements]) => ({
-    pools: groups.map((texts, index) => pool(`pool-${index}`, texts)),
-    l2Advertisements: advertisements.map((spec, index) => advertisement(`lan-${index}`, spec)),
-  }));
+  .map(([groups, others]) => ({ pools: groups.map((texts, index) => pool(`pool-${index}`, texts)), ...others }));
 
 test('the order of resources never matters, nor that of the lists in them but for the ranges of a pool', () => {
   fc.assert(
@@ -194,6 +253,14 @@ for (const [name, change] of [
   ['a flag', { pools: [pool('a', ranges, { autoAssign: false })] }],
   ['a restriction', { pools: [pool('a', ranges, { serviceAllocation: {} })] }],
   ['an advertisement', { l2Advertisements: [advertisement('lan', { interfaces: ['eth0'] })] }],
+  [
+    'an annotation',
+    { pools: [{ ...pool('a', ranges), metadata: { name: 'a', annotations: { 'garpoon.io/drain': 'true' } } }] },
+  ],
+  ['a BGPAdvertisement', { bgpAdvertisements: [advertisement('routers', {})] }],
+  ['a peer', { peers: [advertisement('tor', { myASN: 1, peerASN: 2, peerAddress: '192.0.2.1' })] }],
+  ['a BFDProfile', { bfdProfiles: [advertisement('fast', {})] }],
+  ['a reservation', { reservations: [advertisement('one', { service: { namespace: 'a', name: 'b' } })] }],
 ] as const) {
   test(`a configuration that differs in ${name} is another one`, () => {
     const base = { pools: [pool('a', ranges)], l2Advertisements: [advertisement('lan', {})] };
@@ -203,7 +270,13 @@ for (const [name, change] of [
 }
 
 test('anything at all is compiled or refused, and never throws', () => {
-  fc.assert(fc.property(fc.array(fc.anything()), (pools) => void compile({ pools, l2Advertisements: pools })));
+  const anyList = fc.array(fc.anything());
+  fc.assert(
+    fc.property(anyList, fc.option(fc.constant([{}])), (all, nodes) => {
+      const bgp = { bgpAdvertisements: all, peers: all, bfdProfiles: all, communities: all };
+      compile({ pools: all, l2Advertisements: all, reservations: all, ...bgp }, { nodes: nodes ?? undefined });
+    }),
+  );
 });
 
 function shuffledButRanges<T>(value: T, random: ReturnType<typeof seededRandom>): T {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { updateStatus } from '../../src/kubernetes/apply.ts';
 import { ApiClient, type WriteOptions } from '../../src/kubernetes/client.ts';
-import { ipAddressPools } from '../../src/kubernetes/configuration.ts';
+import { ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
 import type { KubernetesObject } from '../../src/kubernetes/core.ts';
 import type { Resource } from '../../src/kubernetes/resource.ts';
 import { system, type TestCluster } from '../support/cluster.ts';

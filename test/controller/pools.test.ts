@@ -84,7 +84,7 @@ test(
     const controller = await world.start();
     await cluster.service('web');
     await world.has('web', '192.0.2.10');
-    await cluster.pool('lan', ['192.0.2.30-192.0.2.20']);
+    await cluster.pool('lan', ['192.0.2.20/31', '192.0.2.20/32']);
     const line = await eventually('it is said', () => world.log.of('configuration refused')[0]);
     assert.equal(line.level, 'error');
     assert.match(JSON.stringify(line), /IPAddressPool metallb-system\/lan/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Controller } from '../../src/controller/controller.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
-import { ipAddressPools } from '../../src/kubernetes/configuration.ts';
+import { ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { Speaker } from '../../src/speaker/speaker.ts';

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { updateStatus } from '../../src/kubernetes/apply.ts';
-import { Configuration, ipAddressPools } from '../../src/kubernetes/configuration.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
+import type { NewObject } from '../../src/kubernetes/client.ts';
+import {
+  addressReservations,
+  bfdProfiles,
+  bgpAdvertisements,
+  bgpPeers,
+  communities,
+  ipAddressPools,
+} from '../../src/kubernetes/config-kinds.ts';
+import { Configuration } from '../../src/kubernetes/configuration.ts';
+import type { KubernetesObject } from '../../src/kubernetes/core.ts';
+import { resource } from '../../src/kubernetes/resource.ts';
+import { type Clock, systemClock } from '../../src/runtime/clock.ts';
 import { impatient, system, TestCluster } from '../support/cluster.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
 import { eventually, suite } from '../support/suite.ts';
@@ -109,7 +120,7 @@ test(
     await eventually('it is refused', () => configuration.errors().length === 1);
     assert.deepEqual(pools(configuration), ['lan']);
     await cluster.advertisement('everywhere');
-    await cluster.pool('reversed', ['198.18.0.9-198.18.0.1']);
+    await cluster.pool('reversed', ['2001:db8::9-2001:db8::1']);
     await eventually('both are refused', () => configuration.errors().length === 2);
     const refused = log.of('configuration refused');
     assert.deepEqual(
@@ -182,3 +193,127 @@ test(
     cluster.api.faults.resume();
   }),
 );
+
+const router = (spec: object) => ({
+  metadata: { name: 'tor', namespace: system },
+  spec: { myASN: 64_512, peerASN: 64_513, peerAddress: '198.51.100.1', ...spec },
+});
+
+test(
+  'all kinds are in force together, BGP for the nodes that it is judged for',
+  inWorld(async ({ cluster, configuration }) => {
+    await cluster.pool('lan', ['192.0.2.0/24']);
+    await cluster.put(bgpPeers, router({ bfdProfile: 'fast', nodeSelectors: [{ matchLabels: { rack: 'r1' } }] }));
+    await cluster.put(bfdProfiles, { metadata: { name: 'fast', namespace: system } });
+    await cluster.put(bgpAdvertisements, {
+      metadata: { name: 'routers', namespace: system },
+      spec: { communities: ['a'] },
+    });
+    await cluster.put(communities, {
+      metadata: { name: 'ours', namespace: system },
+      spec: { communities: [{ name: 'a', value: '1:2' }] },
+    });
+    await cluster.put(addressReservations, {
+      metadata: { name: 'web', namespace: system },
+      spec: { service: { namespace: 'shop', name: 'web' } },
+    });
+    configuration.start();
+    await configuration.inForce;
+    assert.equal(configuration.current().reservations[0]?.service, 'shop/web');
+    assert.deepEqual(configuration.current().peers, []);
+    configuration.judgeFor([{ rack: 'r1' }]);
+    const peer = await eventually('BGP is in force', () => configuration.current().peers[0]);
+    assert.equal(peer.bfdProfile?.name, 'fast');
+    assert.deepEqual(configuration.current().pools[0]?.bgpAdvertisements[0]?.communities, [[1, 2]]);
+    configuration.judgeFor([{ rack: 'r2' }]);
+    await eventually('the peer is left out', () => configuration.current().peers.length === 0);
+  }),
+);
+
+test(
+  'a fault for another node holds up nothing, and one for this node does',
+  inWorld(async ({ cluster, configuration }) => {
+    await cluster.put(bgpPeers, router({ bfdProfile: 'missing', nodeSelectors: [{ matchLabels: { rack: 'r1' } }] }));
+    configuration.judgeFor([{ rack: 'r2' }]);
+    configuration.start();
+    await configuration.inForce;
+    configuration.judgeFor([{ rack: 'r1' }]);
+    await eventually('it is refused', () => configuration.errors().length === 1);
+    assert.equal(configuration.errors()[0]?.awaits, 'BFDProfile');
+  }),
+);
+
+test(
+  'the annotations of a pool make another configuration',
+  inWorld(async ({ cluster, configuration }) => {
+    await cluster.pool('lan', ['192.0.2.0/24']);
+    configuration.start();
+    await configuration.inForce;
+    await cluster.pool('lan', ['192.0.2.0/24'], {}, { annotations: { 'garpoon.io/drain': 'true' } });
+    await eventually('it drains', () => configuration.current().pool('lan')?.draining);
+  }),
+);
+
+const definitions = resource<KubernetesObject>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+});
+
+test('a kind that the cluster does not have is told once and holds up nothing, and is read when it is there', async () => {
+  const cluster = await TestCluster.start();
+  const log = new RecordedLog();
+  // What waits for a minute, and that is who looks for a kind again, waits for a moment.
+  const after: Clock['after'] = (delay, run) => systemClock.after(delay === 60_000 ? 20 : delay, run);
+  const clock = { ...systemClock, after };
+  const name = 'addressreservations.garpoon.io';
+  const definition = await cluster.client.get(definitions, name);
+  await cluster.client.delete(definitions, name);
+  const options = { client: cluster.newClient(), namespace: system, random: impatient, log };
+  const configuration = new Configuration({ ...options, clock });
+  try {
+    configuration.start();
+    await configuration.inForce;
+    assert.deepEqual(
+      log.of('kind not served').map(({ kind }) => kind),
+      ['AddressReservation'],
+    );
+    const { resourceVersion: _, ...metadata } = definition!.metadata;
+    await cluster.client.create(definitions, { ...definition, metadata } as NewObject<KubernetesObject>);
+    await cluster.put(addressReservations, {
+      metadata: { name: 'web', namespace: system },
+      spec: { service: { namespace: 'shop', name: 'web' } },
+    });
+    await eventually('it is read', () => configuration.current().reservations.length === 1);
+    assert.equal(log.of('kind not served').length, 1);
+    assert.equal(log.of('kind served').length, 1);
+  } finally {
+    await configuration.stop();
+    await cluster.stop();
+  }
+});
+
+test('a cluster without pools as a kind is waited for', async () => {
+  const cluster = await TestCluster.start();
+  await cluster.client.delete(definitions, 'ipaddresspools.metallb.io');
+  const log = new RecordedLog();
+  const client = cluster.newClient();
+  const configuration = new Configuration({ client, namespace: system, clock: systemClock, random: impatient, log });
+  let inForce = false;
+  void configuration.inForce.then(
+    () => {
+      inForce = true;
+    },
+    () => {},
+  );
+  try {
+    configuration.start();
+    await eventually('it is looked for', () => log.of('watch failing').length > 0);
+    assert.equal(inForce, false);
+  } finally {
+    await configuration.stop();
+    await cluster.stop();
+  }
+});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { l2Advertisements } from '../../src/kubernetes/configuration.ts';
+import { l2Advertisements } from '../../src/kubernetes/config-kinds.ts';
 import { endpointSlices, nodes } from '../../src/kubernetes/resource.ts';
 import { system, type TestCluster } from '../support/cluster.ts';
 import { eventually, suite } from '../support/suite.ts';

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { isConflict } from '../../src/kubernetes/api-error.ts';
 import { updateStatus } from '../../src/kubernetes/apply.ts';
 import { ApiClient, type ClientOptions, type NewObject } from '../../src/kubernetes/client.ts';
-import { ipAddressPools, l2Advertisements } from '../../src/kubernetes/configuration.ts';
+import { ipAddressPools, l2Advertisements } from '../../src/kubernetes/config-kinds.ts';
 import type { EndpointSlice, EventObject, KubernetesObject, Service } from '../../src/kubernetes/core.ts';
 import {
   endpointSlices,
@@ -26,9 +26,8 @@ export const system = 'metallb-system';
 /** Draws the shortest of all delays, so that a test waits no longer than it must; the rest is chance as usual. */
 export const impatient: Random = { ...seededRandom(7), float: () => 0 };
 
-const crds = ['ipaddresspools', 'l2advertisements'].map((plural) =>
-  parse(readFileSync(new URL(`../../deploy/crds/${plural}.metallb.io.yaml`, import.meta.url), 'utf8')),
-);
+const folder = new URL('../../deploy/crds/', import.meta.url);
+const crds = readdirSync(folder).map((file) => parse(readFileSync(new URL(file, folder), 'utf8')));
 
 type Meta = { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
 

@@ -3,6 +3,7 @@ import { apiVersionOf, type Kind } from './kind.ts';
 import { validateMetadata } from './metadata.ts';
 import { objectMeta } from './schema/object-meta.ts';
 import { applyDefaults, prune } from './schema/prune.ts';
+import { validateRules } from './schema/rules.ts';
 import { validate } from './schema/validate.ts';
 import { badRequest, invalidObject } from './status.ts';
 
@@ -54,7 +55,12 @@ export function admit(kind: Kind, object: ApiObject, before: ApiObject | undefin
     throw badRequest(unreadable(kind, `json: cannot unmarshal: ${misfits[0].field}: ${misfits[0].detail}`));
   }
   kind.rules.complete(object, before);
-  const errors = [...validateMetadata(kind, object, before), ...misfits, ...kind.rules.validate(object, before)];
+  const errors = [
+    ...validateMetadata(kind, object, before),
+    ...misfits,
+    ...validateRules(object, before, kind.schema, misfits),
+    ...kind.rules.validate(object, before),
+  ];
   if (errors.length > 0) throw invalidObject(kind, object.metadata.name ?? '', errors);
 }
 

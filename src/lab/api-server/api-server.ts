@@ -37,7 +37,7 @@ const initialNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-sy
  * else. It authenticates nobody and allows everything: listen on loopback, on a socket, or inside a namespace.
  *
  * What it does otherwise than the real one: garbage and namespaces are collected inside the request that makes them,
- * Pods go at once, a foreground deletion is a background one, no admission webhook and no CEL rule is evaluated,
+ * Pods go at once, a foreground deletion is a background one, no admission webhook is called,
  * versions of a custom resource differ in name alone, and there are no controllers: a Deployment makes no Pods.
  */
 export class ApiServer {

@@ -6,6 +6,7 @@ import type { JsonObject } from './json.ts';
 import type { Scope } from './read.ts';
 import type { Answer, ApiRequest } from './request.ts';
 import { route } from './router.ts';
+import { expressionsReady } from './schema/expression.ts';
 import { badRequest, internalError, requestTooLarge, StatusError, tooManyRequests } from './status.ts';
 import { Watch } from './watch.ts';
 
@@ -48,6 +49,7 @@ export class HttpFace {
       const body = await readBody(message);
       await this.#faults.admit();
       const request = apiRequest(message, body);
+      await expressionsReady(request.path);
       const outcome = route(this.#core, request, (text) => warnings.push(text));
       if ('watch' in outcome) this.#openWatch(request, outcome.watch, response);
       else respond(response, outcome, warnings);

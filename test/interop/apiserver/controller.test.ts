@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { findApiServer } from '../../../scripts/apiserver.mjs';
 import type { ApiClient } from '../../../src/kubernetes/client.ts';
-import { ipAddressPools, l2Advertisements, type PoolObject } from '../../../src/kubernetes/configuration.ts';
+import { ipAddressPools, l2Advertisements, type PoolObject } from '../../../src/kubernetes/config-kinds.ts';
 import type { Service } from '../../../src/kubernetes/core.ts';
 import { endpointSlices, events, nodes, services } from '../../../src/kubernetes/resource.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';

@@ -12,6 +12,8 @@ import {
   stringsAt,
 } from '../json.ts';
 import type { Rules } from '../kind.ts';
+import { hasExpressions, needExpressions } from '../schema/expression.ts';
+import { hasRules, unreadableRules } from '../schema/rules.ts';
 import { type Schema, subschemas } from '../schema/schema.ts';
 import { compiled } from '../schema/validate.ts';
 import { unreadableColumns } from '../tables/custom-columns.ts';
@@ -20,8 +22,8 @@ import { unreadableColumns } from '../tables/custom-columns.ts';
 export const definitionsResource = 'customresourcedefinitions.apiextensions.k8s.io';
 
 /**
- * Defaults and validation of CustomResourceDefinitions. What the real server does and this one does not (CEL rules,
- * conversion webhooks) is said through `warn` when a definition comes in that uses it.
+ * Defaults and validation of CustomResourceDefinitions. What the real server does and this one does not (conversion
+ * webhooks, rules with an optional oldSelf) is said through `warn` when a definition comes in that uses it.
  */
 export function definitionRules(warn: (text: string) => void): Rules {
   return {
@@ -93,23 +95,38 @@ function validateVersion(version: JsonObject, path: string): FieldError[] {
   if (schema.type !== 'object') {
     return [required(`${path}.schema.openAPIV3Schema`, 'schemas are required')];
   }
-  return everySchema(schema).flatMap(({ pattern }) => {
-    if (pattern === undefined) return [];
-    try {
-      compiled(pattern);
-      return [];
-    } catch {
-      return [invalid(`${path}.schema.openAPIV3Schema`, pattern, 'this server cannot read the pattern')];
-    }
-  });
+  if (hasRules(schema)) void needExpressions(); // Fails only when the installation is broken.
+  return everySchema(schema).flatMap((one) => [
+    ...unreadablePatterns(one).map((pattern) =>
+      invalid(`${path}.schema.openAPIV3Schema`, pattern, 'this server cannot read the pattern'),
+    ),
+    // Definitions from the start come before CEL is loaded; what they hold is told to whoever writes their objects.
+    ...(hasExpressions() ? unreadableRules(one) : []).map(({ rule, why }) =>
+      invalid(`${path}.schema.openAPIV3Schema`, rule, why),
+    ),
+  ]);
+}
+
+function unreadablePatterns({ pattern }: Schema): string[] {
+  if (pattern === undefined) return [];
+  try {
+    compiled(pattern);
+    return [];
+  } catch {
+    return [pattern];
+  }
 }
 
 function unsupported(definition: ApiObject): string[] {
   const name = definition.metadata.name ?? '';
   const versions = objectsAt(definition, 'spec', 'versions');
   const texts: string[] = [];
-  const rules = versions.flatMap((version) => everySchema(versionSchema(version))).filter(hasRules);
-  if (rules.length > 0) texts.push(`${name}: x-kubernetes-validations are not evaluated by this server`);
+  const rules = versions
+    .flatMap((version) => everySchema(versionSchema(version)))
+    .flatMap((schema) => schema['x-kubernetes-validations'] ?? []);
+  if (rules.some(({ optionalOldSelf }) => optionalOldSelf === true)) {
+    texts.push(`${name}: rules with optionalOldSelf are evaluated by this server as if it were false`);
+  }
   if (stringAt(definition, 'spec', 'conversion', 'strategy') !== 'None') {
     texts.push(`${name}: conversion webhooks are not called by this server; versions are served as they are stored`);
   }
@@ -117,10 +134,6 @@ function unsupported(definition: ApiObject): string[] {
     texts.push(`${name}: this server cannot read the column path ${path}`);
   }
   return texts;
-}
-
-function hasRules(schema: Schema): boolean {
-  return schema['x-kubernetes-validations'] !== undefined;
 }
 
 function everySchema(schema: Schema): Schema[] {

@@ -25,10 +25,12 @@ export function applyDefaults(value: Json | undefined, schema: Schema): void {
     if (value[key] === undefined && property.default !== undefined) value[key] = clone(property.default);
     applyDefaults(value[key], property);
   }
-  if (typeof schema.additionalProperties === 'object') {
-    for (const [key, item] of Object.entries(value)) {
-      if (schema.properties?.[key] === undefined) applyDefaults(item, schema.additionalProperties);
-    }
+  const others = schema.additionalProperties;
+  if (typeof others !== 'object') return;
+  for (const [key, item] of Object.entries(value)) {
+    if (schema.properties?.[key] !== undefined) continue;
+    if (item === null && others.nullable !== true) delete value[key];
+    else applyDefaults(item, others);
   }
 }
 

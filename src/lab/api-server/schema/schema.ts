@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../json.ts';
 
 /**
  * A structural OpenAPI v3 schema, as in a CustomResourceDefinition. The built-in kinds are described in the same
- * language. What the real server ignores (titles, examples) is ignored here too, and so are CEL rules.
+ * language. What the real server ignores (titles, examples) is ignored here too.
  */
 export type Schema = {
   readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';

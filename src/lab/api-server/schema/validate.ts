@@ -12,7 +12,7 @@ import {
 import { equal, isObject, type Json, type JsonObject } from '../json.ts';
 import { fieldPath, type Schema } from './schema.ts';
 
-/** What is wrong with a value by its schema, worded as the real server words it. CEL rules are not evaluated. */
+/** What is wrong with a value by its schema, worded as the real server words it. Its rules are those of rules.ts. */
 export function validate(value: Json, schema: Schema, path = ''): FieldError[] {
   if (value === null && schema.nullable === true) return [];
   const wrongType = checkType(value, schema, path);
@@ -112,7 +112,7 @@ function checkUniqueKeys(value: readonly Json[], schema: Schema, path: string): 
   const seen = new Set<string>();
   return value.flatMap((item, i) => {
     const identity: Json = listType === 'set' ? item : pick(item, keys);
-    const text = JSON.stringify(identity);
+    const text = JSON.stringify(identity, inOrder);
     if (seen.has(text)) return [duplicate(`${path}[${i}]`, identity)];
     seen.add(text);
     return [];
@@ -165,6 +165,12 @@ function isDateTime(value: string): boolean {
   return (
     /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]\d\d:\d\d)$/.test(value) && parseTimestamp(value) !== undefined
   );
+}
+
+/** For JSON.stringify: objects with their keys in order, so that equal ones have equal texts. */
+function inOrder(_key: string, value: Json): Json {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function pick(item: Json, keys: readonly string[]): JsonObject {

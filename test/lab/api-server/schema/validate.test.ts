@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { Json, JsonObject } from '../../../../src/lab/api-server/json.ts';
 import type { Schema } from '../../../../src/lab/api-server/schema/schema.ts';
 import { validate } from '../../../../src/lab/api-server/schema/validate.ts';
-import { type Logger, silentLogger } from '../../../../src/runtime/logger.ts';
 import { suite } from '../../../support/suite.ts';
 import { berth, berthDefinition, berths, TestApi } from '../test-api.ts';
 
@@ -213,15 +212,6 @@ test('a definition created through the API is served at once, and gone with its 
   await api.post(definitions, definition);
   assert.deepEqual((await api.get(cranes)).body.items, []);
   await watch.stop();
-});
-
-test('CEL rules are not evaluated, and that is logged', async () => {
-  const lines: unknown[] = [];
-  const log: Logger = { ...silentLogger, warn: (event, fields) => lines.push([event, fields?.text]) };
-  const other = await TestApi.start({ log });
-  await other.close();
-  const text = 'berths.harbour.example: x-kubernetes-validations are not evaluated by this server';
-  assert.deepEqual(lines, [['definition not fully supported', text]]);
 });
 
 test('a definition that is wrong is refused', async () => {

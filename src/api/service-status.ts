@@ -1,0 +1,38 @@
+import type { ResourceMeta } from './resource.ts';
+
+/** `servicel2statuses.metallb.io/v1beta1`: which node answers for a Service on the LAN. Written by that node's speaker. */
+export type ServiceL2Status = {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ResourceMeta & { readonly generateName?: string };
+  readonly spec?: Readonly<Record<string, never>>;
+  readonly status?: {
+    readonly node?: string;
+    readonly serviceName?: string;
+    readonly serviceNamespace?: string;
+    /** By name; absent: all. */
+    readonly interfaces?: readonly { readonly name?: string }[];
+  };
+};
+
+/** `servicebgpstatuses.metallb.io/v1beta1`: to which peers a node announces a Service. Written by that node's speaker. */
+export type ServiceBGPStatus = {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata: ResourceMeta & { readonly generateName?: string };
+  readonly spec?: Readonly<Record<string, never>>;
+  readonly status?: {
+    readonly node?: string;
+    readonly serviceName?: string;
+    readonly serviceNamespace?: string;
+    /** BGPPeers by name, sorted: whom the node means to tell, whatever the state of the sessions. */
+    readonly peers?: readonly string[];
+  };
+};
+
+/** Labels of both, by which they are found. */
+export const serviceStatusLabels = {
+  node: 'metallb.io/node',
+  serviceName: 'metallb.io/service-name',
+  serviceNamespace: 'metallb.io/service-namespace',
+} as const;
