@@ -1,4 +1,8 @@
 import type { FlagSet } from '../runtime/flags.ts';
-import { daemonFlags, healthFlags } from '../telemetry/daemon.ts';
+import { daemonFlags, healthFlags, metricsFlags } from '../telemetry/daemon.ts';
 
-export const flags = { ...daemonFlags, ...healthFlags('', '17472') } as const satisfies FlagSet;
+export const flags = {
+  ...daemonFlags,
+  ...healthFlags('', '17472'),
+  ...metricsFlags('9120'),
+} as const satisfies FlagSet;

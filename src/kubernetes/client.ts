@@ -1,5 +1,6 @@
 import { isNotFound } from './api-error.ts';
 import type { KubernetesObject, ObjectList, ObjectMeta } from './core.ts';
+import type { Fence } from './fence.ts';
 import { apiVersionOf, collectionPath, keyOf, type ObjectKey, objectPath, type Resource } from './resource.ts';
 import { type Call, Transport, type TransportOptions } from './transport.ts';
 
@@ -60,17 +61,27 @@ export type NewObject<T extends KubernetesObject> = Omit<T, 'metadata'> & { read
 export class ApiClient {
   readonly server: string;
   readonly namespace: string | undefined;
+  readonly #options: ClientOptions;
   readonly #transport: Transport;
+  readonly #fence: Fence | undefined;
 
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions, fenced?: { readonly transport: Transport; readonly fence: Fence }) {
     this.server = options.server;
     this.namespace = options.namespace;
-    this.#transport = new Transport(options);
+    this.#options = options;
+    this.#transport = fenced?.transport ?? new Transport(options);
+    this.#fence = fenced?.fence;
+  }
+
+  /** This client with the same connections, whose writes go out only as long as the fence holds. */
+  fencedBy(fence: Fence): ApiClient {
+    return new ApiClient(this.#options, { transport: this.#transport, fence });
   }
 
   /** A call that the typed verbs do not cover (`/version`, a TokenReview). `action` defaults to method and path. */
   request<T>(call: Omit<Call, 'action'> & { readonly action?: string }): Promise<T> {
-    return this.#transport.json<T>({ action: `${call.method} ${call.path}`, ...call });
+    const fence = call.method === 'GET' ? undefined : this.#fence;
+    return this.#transport.json<T>({ action: `${call.method} ${call.path}`, fence, ...call });
   }
 
   async get<T extends KubernetesObject>(
@@ -127,6 +138,7 @@ export class ApiClient {
     return this.#transport.json({
       action: `create ${of.plural} ${namespace === undefined ? '' : `${namespace}/`}${name ?? `${generateName}*`}`,
       method: 'POST',
+      fence: this.#fence,
       path: collectionPath(of, namespace),
       query: { fieldManager },
       // A custom resource without them is refused.
@@ -141,6 +153,7 @@ export class ApiClient {
     return this.#transport.json({
       action: `update ${pluralOf(of, subresource)} ${keyOf(object)}`,
       method: 'PUT',
+      fence: this.#fence,
       path: objectPath(of, keyOf(object), subresource),
       query: { fieldManager },
       body: object,
@@ -158,6 +171,7 @@ export class ApiClient {
     return this.#transport.json({
       action: `patch ${pluralOf(of, subresource)} ${key}`,
       method: 'PATCH',
+      fence: this.#fence,
       path: objectPath(of, key, subresource),
       query: { fieldManager, force },
       body: patch,
@@ -177,6 +191,7 @@ export class ApiClient {
       await this.#transport.json({
         action: `delete ${of.plural} ${key}`,
         method: 'DELETE',
+        fence: this.#fence,
         path: objectPath(of, key),
         body: { kind: 'DeleteOptions', apiVersion: 'v1', ...body },
         signal,

@@ -172,3 +172,31 @@ export type EventObject = KubernetesObject & {
   readonly lastTimestamp: string;
   readonly count: number;
 };
+
+/** `caBundle` is PEM in base64. */
+export type WebhookClientConfig = {
+  readonly url?: string;
+  readonly service?: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly path?: string;
+    readonly port?: number;
+  };
+  readonly caBundle?: string;
+};
+
+export type ValidatingWebhookConfiguration = KubernetesObject & {
+  readonly webhooks?: readonly { readonly name: string; readonly clientConfig: WebhookClientConfig }[];
+};
+
+export type CustomResourceDefinition = KubernetesObject & {
+  readonly spec: {
+    readonly conversion?: {
+      readonly strategy: 'None' | 'Webhook';
+      readonly webhook?: {
+        readonly clientConfig?: WebhookClientConfig;
+        readonly conversionReviewVersions: readonly string[];
+      };
+    };
+  };
+};

@@ -1,4 +1,5 @@
 import type {
+  CustomResourceDefinition,
   EndpointSlice,
   EventObject,
   KubernetesObject,
@@ -8,6 +9,7 @@ import type {
   Pod,
   Secret,
   Service,
+  ValidatingWebhookConfiguration,
 } from './core.ts';
 
 declare const shape: unique symbol;
@@ -55,6 +57,22 @@ export const leases = resource<Lease>({
   plural: 'leases',
   kind: 'Lease',
   namespaced: true,
+});
+
+export const validatingWebhookConfigurations = resource<ValidatingWebhookConfiguration>({
+  group: 'admissionregistration.k8s.io',
+  version: 'v1',
+  plural: 'validatingwebhookconfigurations',
+  kind: 'ValidatingWebhookConfiguration',
+  namespaced: false,
+});
+
+export const customResourceDefinitions = resource<CustomResourceDefinition>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
 });
 
 export function keyOf(object: Pick<KubernetesObject, 'metadata'>): ObjectKey {

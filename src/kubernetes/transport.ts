@@ -1,9 +1,11 @@
 import http, { type IncomingMessage } from 'node:http';
 import https, { type RequestOptions } from 'node:https';
+import type { Socket } from 'node:net';
 import { urlToHttpOptions } from 'node:url';
 import type { Clock } from '../runtime/clock.ts';
 import { ApiError, refusal } from './api-error.ts';
 import type { Status } from './core.ts';
+import type { Fence } from './fence.ts';
 
 /** The largest answer we read into memory: a page of 500 objects is a few MiB, of the largest Nodes seen 50. */
 const maxAnswerBytes = 128 * 1024 * 1024;
@@ -47,6 +49,8 @@ export type Call = {
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Without it, or as long as it holds, the call may be made. */
+  readonly fence?: Fence | undefined;
 };
 
 /**
@@ -167,12 +171,12 @@ export class Transport {
       signal,
     };
     try {
-      return await exchange(options, body);
+      return await exchange(call, options, body);
     } catch (error) {
       // A kept connection may be closed by the server while we write. A POST could be carried out twice; the other
       // methods are harmless to repeat: our PUTs carry a resourceVersion and our PATCHes a desired state.
       if (call.method === 'POST' || !(error instanceof StaleConnection) || signal.aborted) throw error;
-      return exchange(options, body);
+      return exchange(call, options, body);
     }
   }
 }
@@ -190,7 +194,7 @@ class CallScope {
   constructor(call: Call, closing: AbortSignal, clock: Clock, timeout: number) {
     this.#call = call;
     this.#timeout = timeout;
-    this.#parents = call.signal === undefined ? [closing] : [closing, call.signal];
+    this.#parents = [closing, call.signal, call.fence?.signal].filter((parent) => parent !== undefined);
     for (const parent of this.#parents) {
       if (parent.aborted) this.#controller.abort();
       parent.addEventListener('abort', this.#abort, { once: true });
@@ -231,17 +235,31 @@ class CallScope {
 /** A kept connection broke before anything was answered. */
 class StaleConnection extends Error {}
 
-function exchange(options: RequestOptions, body: string): Promise<IncomingMessage> {
+function exchange({ action, fence }: Call, options: RequestOptions, body: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = (options.protocol === 'https:' ? https : http).request(options);
-    request.on('socket', (socket) => socket.setKeepAlive(true, keepAliveDelay));
+    request.on('socket', (socket) => {
+      socket.setKeepAlive(true, keepAliveDelay);
+      if (fence !== undefined) whenConnected(socket, send);
+    });
     request.on('response', resolve);
     request.on('error', (error: NodeJS.ErrnoException) => {
       const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
       reject(stale ? new StaleConnection(error.message, { cause: error }) : error);
     });
-    request.end(body);
+    const send = () => {
+      if (fence === undefined || fence.holds()) request.end(body);
+      else request.destroy(new ApiError(action, 'the right to write has ended', { code: 'aborted' }));
+    };
+    // Behind a fence nothing is handed over that would go out by itself once the connection stands.
+    if (fence === undefined) send();
   });
+}
+
+function whenConnected(socket: Socket & { readonly secureConnecting?: boolean }, act: () => void): void {
+  if (socket.secureConnecting) socket.once('secureConnect', act);
+  else if (socket.connecting) socket.once('connect', act);
+  else act();
 }
 
 async function* explained(response: IncomingMessage, scope: CallScope): AsyncGenerator<Uint8Array> {

@@ -96,6 +96,7 @@ export class GarpoonProcesses {
       `--kubeconfig=${this.#options.kubeconfig}`,
       `--namespace=${systemNamespace}`,
       `--health-probe-host=${managementAddress}`,
+      `--metrics-host=${managementAddress}`,
     ];
   }
 

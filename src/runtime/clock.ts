@@ -51,7 +51,12 @@ export function sleep(clock: Clock, delay: number, signal?: AbortSignal): Promis
 
 /** RFC 3339 with milliseconds, UTC: `2026-11-21T07:31:08.123Z`. */
 export function timestamp(clock: Clock): string {
-  return new Date(clock.wallTime()).toISOString();
+  return formatTimestamp(clock.wallTime());
+}
+
+/** The same for a given moment, in milliseconds since 1970. */
+export function formatTimestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }
 
 /** RFC 3339 with microseconds, the form of Kubernetes' MicroTime (Lease, Event). */

@@ -1,11 +1,13 @@
 import type { FlagSet } from '../runtime/flags.ts';
-import { daemonFlags, healthFlags } from '../telemetry/daemon.ts';
+import { daemonFlags, healthFlags, metricsFlags } from '../telemetry/daemon.ts';
 
 /** MetalLB's names and environment variables where it has the flag, so that a moved manifest keeps its arguments. */
 export const flags = {
   'node-name': { kind: 'text', help: 'name of the Node this speaker runs on', env: 'METALLB_NODE_NAME' },
   ...daemonFlags,
   ...healthFlags('127.0.0.1', '17473'),
+  // On a node that MetalLB’s speaker has not left yet, 9120 and 9121 are taken.
+  ...metricsFlags('9122'),
   'ignore-exclude-lb': {
     kind: 'boolean',
     help: 'let nodes announce that carry the label node.kubernetes.io/exclude-from-external-load-balancers',

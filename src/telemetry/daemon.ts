@@ -2,8 +2,10 @@ import { systemClock } from '../runtime/clock.ts';
 import { describeFlags, type FlagSet, type FlagValues, parseFlags } from '../runtime/flags.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { untilAskedToStop } from '../runtime/signals.ts';
-import { HealthServer } from './health-server.ts';
 import { jsonLogger, type LogLevel, logLevels } from './json-logger.ts';
+import { Metrics } from './metrics.ts';
+import { healthPages, metricsPages, PageServer } from './page-server.ts';
+import { registerProcessMetrics } from './process-metrics.ts';
 
 /** The flags that the controller and the speaker have in common, with MetalLB's names where it has them. */
 export const daemonFlags = {
@@ -27,7 +29,14 @@ export function healthFlags<const Host extends string, const Port extends string
   } as const satisfies FlagSet;
 }
 
-type DaemonFlags = typeof daemonFlags & ReturnType<typeof healthFlags>;
+export function metricsFlags<const Port extends string>(port: Port) {
+  return {
+    'metrics-host': { kind: 'text', help: 'address of /metrics; empty: every address', default: '' },
+    port: { kind: 'port', help: 'port of /metrics, for Prometheus; 0: no metrics', default: port },
+  } as const satisfies FlagSet;
+}
+
+type DaemonFlags = typeof daemonFlags & ReturnType<typeof healthFlags> & ReturnType<typeof metricsFlags>;
 
 /** What runs until it is asked to stop. */
 export type Daemon = {
@@ -39,15 +48,15 @@ export type Daemon = {
 };
 
 /**
- * A long-running process from its first line to its exit code: flags, JSON log on standard output, health checks, and
- * an orderly stop on SIGTERM or SIGINT. `build` makes the parts; what it throws is fatal and told in one line.
+ * A long-running process from its first line to its exit code: flags, JSON log on standard output, health checks,
+ * metrics, and an orderly stop on SIGTERM or SIGINT. `build` makes the parts; what it throws is fatal and told in one line.
  */
 export async function runDaemon<const S extends DaemonFlags>(
   name: string,
   flags: S,
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-  build: (values: FlagValues<S>, log: Logger) => Daemon,
+  build: (values: FlagValues<S>, log: Logger, metrics: Metrics) => Daemon,
 ): Promise<number> {
   if (argv.includes('--help')) {
     console.log(`usage: garpoon ${name} [FLAGS]\n\n${describeFlags(flags)}`);
@@ -65,17 +74,15 @@ export async function runDaemon<const S extends DaemonFlags>(
     level: values['log-level'] as LogLevel,
     write: (line) => process.stdout.write(line),
   });
-  let health: HealthServer | undefined;
+  let servers: readonly PageServer[] = [];
   let daemon: Daemon | undefined;
   try {
-    const built = build(values, log);
+    const metrics = new Metrics(log);
+    registerProcessMetrics(metrics, systemClock);
+    const built = build(values, log, metrics);
     daemon = built;
-    health = new HealthServer({
-      host: values['health-probe-host'],
-      port: values['health-probe-port'],
-      unready: () => built.unready(),
-    });
-    await health.listen();
+    servers = pageServers(values, built, metrics);
+    for (const server of servers) await server.listen();
     log.info('starting', { component: name, namespace: values.namespace });
     const started = built.start().then(() => log.info('ready'));
     // A start that fails ends the process. One that is cut short by a signal rejects as well, and nobody minds.
@@ -87,6 +94,22 @@ export async function runDaemon<const S extends DaemonFlags>(
     return 1;
   } finally {
     await daemon?.stop();
-    await health?.close();
+    for (const server of servers) await server.close();
   }
+}
+
+/** Health and metrics, each at its own place, or together where that is one and the same. */
+function pageServers(values: FlagValues<DaemonFlags>, daemon: Daemon, metrics: Metrics): readonly PageServer[] {
+  const health = { host: values['health-probe-host'], port: values['health-probe-port'] };
+  const scrape = { host: values['metrics-host'], port: values.port };
+  const checks = healthPages(() => daemon.unready());
+  if (scrape.port === 0) return [new PageServer({ purpose: 'health checks', ...health, pages: checks })];
+  const numbers = metricsPages(metrics);
+  if (scrape.port === health.port && scrape.host === health.host) {
+    return [new PageServer({ purpose: 'health checks and metrics', ...health, pages: { ...checks, ...numbers } })];
+  }
+  return [
+    new PageServer({ purpose: 'health checks', ...health, pages: checks }),
+    new PageServer({ purpose: 'metrics', ...scrape, pages: numbers }),
+  ];
 }

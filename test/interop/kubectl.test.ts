@@ -7,6 +7,7 @@ import { systemRandom } from '../../src/runtime/random.ts';
 import { berth, berthDefinition, service } from '../lab/api-server/test-api.ts';
 import { debianKubectl, findKubectls, type Kubectl, KubectlSession, type RunOptions } from '../support/kubectl.ts';
 import { eventually, suite } from '../support/suite.ts';
+import { TestWebhooks } from '../support/webhooks.ts';
 
 const kubectls = findKubectls();
 for (const kubectl of kubectls) testWith(kubectl);
@@ -402,6 +403,44 @@ function testWith(kubectl: Kubectl): void {
         stderr,
         /^Error from server \(BadRequest\): .*: Berth in version "v1beta1" cannot be handled as a Berth: strict decoding error: unknown field "spec\.nonsense"/,
       );
+    }
+  });
+
+  test('what a webhook refuses or warns of is shown', async () => {
+    const webhooks = await TestWebhooks.start({
+      reviewers: {
+        '/review': ({ name }) => ({
+          allowed: name !== 'deep',
+          message: 'spec.depth is 90: give at most 20',
+          warnings: ['berths are scarce'],
+        }),
+      },
+    });
+    const { port, caBundle } = webhooks;
+    const webhook = {
+      name: 'review.harbour.example',
+      clientConfig: { url: `https://localhost:${port}/review`, caBundle },
+      rules: [{ apiGroups: ['*'], apiVersions: ['*'], operations: ['CREATE'], resources: ['berths'] }],
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    };
+    const kind = 'ValidatingWebhookConfiguration';
+    const apiVersion = 'admissionregistration.k8s.io/v1';
+    try {
+      await apply({ apiVersion, kind, metadata: { name: 'review' }, webhooks: [webhook] });
+      const input = (name: string) => ({ input: JSON.stringify(berth(name)) });
+      const shallow = await session.run(['apply', '-f', '-'], input('shallow'));
+      assert.equal(shallow.code, 0);
+      assert.match(shallow.stderr, /^Warning: berths are scarce$/m);
+      const complaint = await fails(['apply', '-f', '-'], input('deep'));
+      assert.match(complaint, /^Warning: berths are scarce$/m);
+      assert.match(
+        complaint,
+        /admission webhook "review.harbour.example" denied the request: spec.depth is 90: give at/,
+      );
+    } finally {
+      await ok(['delete', 'validatingwebhookconfiguration', 'review']);
+      await webhooks.stop();
     }
   });
 

@@ -14,7 +14,8 @@ import { HttpFace } from './http.ts';
 import type { Json } from './json.ts';
 import { Registry } from './registry.ts';
 import { type Change, keyOf, Store } from './store.ts';
-import { createObject } from './write.ts';
+import { type ServicePlaces, WebhookClient } from './webhook-client.ts';
+import { createInitial } from './write.ts';
 
 export type ApiServerOptions = {
   readonly clock: Clock;
@@ -24,6 +25,8 @@ export type ApiServerOptions = {
   readonly crds: readonly unknown[];
   /** Where cluster IPs are taken from, in CIDR notation; the first one's family is the preferred one. */
   readonly serviceCidrs?: readonly string[];
+  /** Where webhooks are reached that are registered by their Service. */
+  readonly webhookServices?: ServicePlaces;
 };
 
 /** A port, a socket path, or a server that listens already: in another network namespace, say. */
@@ -37,8 +40,8 @@ const initialNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-sy
  * else. It authenticates nobody and allows everything: listen on loopback, on a socket, or inside a namespace.
  *
  * What it does otherwise than the real one: garbage and namespaces are collected inside the request that makes them,
- * Pods go at once, a foreground deletion is a background one, no admission webhook is called,
- * versions of a custom resource differ in name alone, and there are no controllers: a Deployment makes no Pods.
+ * Pods go at once, a foreground deletion is a background one, and there are no controllers: a Deployment makes no Pods.
+ * Webhooks are called over connections of their own, and not about what is collected.
  */
 export class ApiServer {
   /** Makes the server fail on purpose. */
@@ -55,7 +58,8 @@ export class ApiServer {
     const ranges = (options.serviceCidrs ?? defaultServiceCidrs).map(parseServiceRange);
     const warn = (text: string) => log.warn('definition not fully supported', { text });
     const registry = new Registry(builtinKinds({ ranges, services: () => store.values('services') }, warn));
-    this.#core = { store, registry, clock, random, log };
+    const webhooks = new WebhookClient(clock, options.webhookServices ?? {});
+    this.#core = { store, registry, webhooks, clock, random, log };
     this.faults = new Faults(clock, random, store);
     this.#face = new HttpFace(this.#core, this.faults);
     store.onChange((change) => this.#define(change));
@@ -86,6 +90,7 @@ export class ApiServer {
   /** Ends all watches, closes all connections and stops listening everywhere. Idempotent. */
   async close(): Promise<void> {
     this.#face.endWatches();
+    this.#core.webhooks.close();
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     const closed = listeners.map((listener) => new Promise((resolve) => listener.close(resolve)));
@@ -107,7 +112,7 @@ export class ApiServer {
     if (kind === undefined) throw new TypeError(`no built-in kind ${plural}`);
     const warn = (text: string) => this.#core.log.warn('initial object', { text });
     const options = { manager: 'garpoon-lab', subresource: '', dryRun: false, validation: 'Warn', warn } as const;
-    createObject(this.#core, kind, undefined, body, options);
+    createInitial(this.#core, kind, body, options);
   }
 }
 

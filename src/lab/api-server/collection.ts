@@ -26,7 +26,12 @@ import { applyObject, createObject, readObject, type Target, updateObject } from
 type Warn = (text: string) => void;
 
 /** A request on `…/PLURAL`: list, watch, create, delete all that match. */
-export function collectionAnswer(core: Core, request: ApiRequest, scope: Scope, warn: Warn): Answer | { watch: Scope } {
+export async function collectionAnswer(
+  core: Core,
+  request: ApiRequest,
+  scope: Scope,
+  warn: Warn,
+): Promise<Answer | { watch: Scope }> {
   const { kind, namespace } = scope;
   if (kind.answer !== undefined) {
     if (request.method !== 'POST') throw methodNotAllowed();
@@ -35,21 +40,21 @@ export function collectionAnswer(core: Core, request: ApiRequest, scope: Scope, 
   switch (request.method) {
     case 'GET':
       if (flag(request.query, 'watch')) return { watch: scope };
-      return { code: 200, body: presentPage(core, request, kind, listObjects(core, scope)) };
+      return { code: 200, body: presentPage(core, request, kind, await listObjects(core, scope)) };
     case 'POST': {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
       const present = presenter(core, request, kind);
-      const created = createObject(core, kind, namespace, bodyOf(request), writeOptions(request, '', warn));
+      const created = await createObject(core, kind, namespace, bodyOf(request), writeOptions(request, '', warn));
       return { code: 201, body: present(created) };
     }
     case 'DELETE': {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
-      const page = listObjects(core, scope);
+      const page = await listObjects(core, scope);
       const options = deleteOptions(optionalBody(request), request.query);
       for (const { metadata } of page.items) {
         // An object before it may have taken it along, as its owner.
         if (core.store.get(kind.resource, keyOf(metadata)) === undefined) continue;
-        deleteObject(core, { kind, namespace, name: metadata.name ?? '' }, options);
+        await deleteObject(core, { kind, namespace, name: metadata.name ?? '' }, options, warn);
       }
       return { code: 200, body: listOf(kind, page) };
     }
@@ -59,10 +64,16 @@ export function collectionAnswer(core: Core, request: ApiRequest, scope: Scope, 
 }
 
 /** A request on `…/PLURAL/NAME` or one of its subresources. */
-export function objectAnswer(core: Core, request: ApiRequest, target: Target, subresource: string, warn: Warn): Answer {
+export async function objectAnswer(
+  core: Core,
+  request: ApiRequest,
+  target: Target,
+  subresource: string,
+  warn: Warn,
+): Promise<Answer> {
   const { kind } = target;
   if (kind.answer !== undefined) throw methodNotAllowed();
-  if (subresource === 'eviction' && kind.subresources.includes('eviction')) return evict(core, request, target);
+  if (subresource === 'eviction' && kind.subresources.includes('eviction')) return evict(core, request, target, warn);
   if (subresource === 'scale' && kind.subresources.includes('scale')) return scaleAnswer(core, request, target, warn);
   if (subresource !== '' && !(subresource === 'status' && kind.subresources.includes('status'))) {
     throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
@@ -71,18 +82,19 @@ export function objectAnswer(core: Core, request: ApiRequest, target: Target, su
   const options = () => writeOptions(request, subresource === 'status' ? 'status' : '', warn);
   switch (request.method) {
     case 'GET':
-      return { code: 200, body: present(readObject(core, target)) };
+      return { code: 200, body: present(await readObject(core, target)) };
     case 'PUT': {
       const body = bodyOf(request);
-      return { code: 200, body: present(updateObject(core, target, options(), () => body)) };
+      return { code: 200, body: present(await updateObject(core, target, options(), () => body)) };
     }
     case 'PATCH': {
-      const { object, created } = patchObject(core, request, target, options());
+      const { object, created } = await patchObject(core, request, target, options());
       return { code: created ? 201 : 200, body: present(object) };
     }
     case 'DELETE': {
       if (subresource !== '') throw methodNotAllowed();
-      return { code: 200, body: deleteObject(core, target, deleteOptions(optionalBody(request), request.query)) };
+      const deletion = deleteOptions(optionalBody(request), request.query);
+      return { code: 200, body: await deleteObject(core, target, deletion, warn) };
     }
     default:
       throw methodNotAllowed();
@@ -140,14 +152,14 @@ function listOf(kind: Kind, { items, metadata }: Page): JsonObject {
   return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata, items };
 }
 
-function patchObject(core: Core, request: ApiRequest, target: Target, options: ReturnType<typeof writeOptions>) {
+async function patchObject(core: Core, request: ApiRequest, target: Target, options: ReturnType<typeof writeOptions>) {
   const type = mediaType(request);
   const patch = bodyOf(request);
   if (type === patchTypes.apply) {
     return applyObject(core, target, patch, { ...options, force: flag(request.query, 'force') });
   }
   const change = patchFunction(type, patch, target.kind);
-  return { object: updateObject(core, target, options, change), created: false };
+  return { object: await updateObject(core, target, options, change), created: false };
 }
 
 function patchFunction(type: string, patch: Json, kind: Kind): (current: ApiObject) => Json {
@@ -164,18 +176,18 @@ function patchFunction(type: string, patch: Json, kind: Kind): (current: ApiObje
   }
 }
 
-function scaleAnswer(core: Core, request: ApiRequest, target: Target, warn: Warn): Answer {
+async function scaleAnswer(core: Core, request: ApiRequest, target: Target, warn: Warn): Promise<Answer> {
   const options = () => writeOptions(request, 'scale', warn);
   switch (request.method) {
     case 'GET':
-      return { code: 200, body: readScale(core, target) };
+      return { code: 200, body: await readScale(core, target) };
     case 'PUT': {
       const body = bodyOf(request);
-      return { code: 200, body: updateScale(core, target, options(), () => body) };
+      return { code: 200, body: await updateScale(core, target, options(), () => body) };
     }
     case 'PATCH': {
       const change = patchFunction(mediaType(request), bodyOf(request), target.kind);
-      return { code: 200, body: updateScale(core, target, options(), change) };
+      return { code: 200, body: await updateScale(core, target, options(), change) };
     }
     default:
       throw methodNotAllowed();
@@ -183,9 +195,9 @@ function scaleAnswer(core: Core, request: ApiRequest, target: Target, warn: Warn
 }
 
 /** `kubectl drain` evicts; without disruption budgets an eviction is a deletion. */
-function evict(core: Core, request: ApiRequest, target: Target): Answer {
+async function evict(core: Core, request: ApiRequest, target: Target, warn: Warn): Promise<Answer> {
   if (request.method !== 'POST') throw methodNotAllowed();
-  deleteObject(core, target, deleteOptions(undefined, request.query));
+  await deleteObject(core, target, deleteOptions(undefined, request.query), warn);
   return { code: 201, body: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
 }
 

@@ -2,6 +2,7 @@ import { versionSchema } from './builtin/definition-rules.ts';
 import { type ApiObject, type JsonObject, objectAt, objectsAt, stringAt, stringsAt } from './json.ts';
 import { type Kind, noRules } from './kind.ts';
 import { schemaLists } from './patch/list-layout.ts';
+import { byVersionPriority } from './registry.ts';
 import { customPrinter } from './tables/custom-columns.ts';
 
 /** The kinds, one for each served version, that a valid CustomResourceDefinition defines. */
@@ -31,6 +32,9 @@ function customKind(definition: ApiObject, spec: JsonObject, version: JsonObject
     custom: true,
     resource: definition.metadata.name ?? '',
     storageVersion,
+    isServed: version.served === true,
+    deprecation: deprecationOf(spec, version),
+    conversion: conversionOf(spec),
     subresources: subresources.status === undefined ? [] : ['status'],
     generation: true,
     statusOnCreate: false,
@@ -44,4 +48,18 @@ function customKind(definition: ApiObject, spec: JsonObject, version: JsonObject
     rules: noRules,
     answer: undefined,
   };
+}
+
+function conversionOf(spec: JsonObject): JsonObject | undefined {
+  const conversion = objectAt(spec, 'conversion');
+  return conversion.strategy === 'Webhook' ? objectAt(conversion, 'webhook') : undefined;
+}
+
+function deprecationOf(spec: JsonObject, version: JsonObject): string | undefined {
+  if (version.deprecated !== true) return undefined;
+  const shown = (name: string) => `${stringAt(spec, 'group')}/${name} ${stringAt(spec, 'names', 'kind')}`;
+  const others = objectsAt(spec, 'versions').filter((other) => other.served === true && other.deprecated !== true);
+  const [best] = others.map((other) => stringAt(other, 'name')).sort(byVersionPriority);
+  const plain = `${shown(stringAt(version, 'name'))} is deprecated${best === undefined ? '' : `; use ${shown(best)}`}`;
+  return stringAt(version, 'deprecationWarning') || plain;
 }

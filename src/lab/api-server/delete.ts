@@ -1,9 +1,11 @@
+import { mutated, validated } from './admission-webhooks.ts';
 import type { Core } from './core.ts';
 import { type ApiObject, clone, isObject, type Json, type JsonObject, objectsAt, stringAt, stringsAt } from './json.ts';
-import { type Kind, served } from './kind.ts';
+import type { Kind } from './kind.ts';
 import { now } from './metadata.ts';
 import { badRequest, deleted, preconditionFailed } from './status.ts';
-import { commit, namespaceFinalizers, readObject, type Target } from './write.ts';
+import { served } from './versions.ts';
+import { commit, namespaceFinalizers, storedObject, type Target } from './write.ts';
 
 export type DeleteOptions = {
   readonly dryRun: boolean;
@@ -32,20 +34,34 @@ export function deleteOptions(body: Json | undefined, query: URLSearchParams): D
  * Deletes one object: at once, or, while it has finalizers, by marking it. Pods go at once too, because no kubelet
  * is here to end them. Returns a Status when it is gone, and the object as long as it is not.
  */
-export function deleteObject(core: Core, target: Target, options: DeleteOptions): JsonObject {
-  const { kind, name } = target;
-  const current = readObject(core, target);
-  const { uid = '', resourceVersion = '' } = current.metadata;
-  if (options.uid !== '' && options.uid !== uid) throw preconditionFailed(kind, name, 'UID', options.uid, uid);
-  if (options.resourceVersion !== '' && options.resourceVersion !== resourceVersion) {
-    throw preconditionFailed(kind, name, 'ResourceVersion', options.resourceVersion, resourceVersion);
+export async function deleteObject(
+  core: Core,
+  target: Target,
+  options: DeleteOptions,
+  warn: (text: string) => void,
+): Promise<JsonObject> {
+  const { kind, namespace, name } = target;
+  for (;;) {
+    const found = storedObject(core, target);
+    const { uid = '', resourceVersion = '' } = found.metadata;
+    if (options.uid !== '' && options.uid !== uid) throw preconditionFailed(kind, name, 'UID', options.uid, uid);
+    if (options.resourceVersion !== '' && options.resourceVersion !== resourceVersion) {
+      throw preconditionFailed(kind, name, 'ResourceVersion', options.resourceVersion, resourceVersion);
+    }
+    const before = await served(core, kind, found);
+    const { dryRun } = options;
+    const attempt = { operation: 'DELETE', kind, namespace, name, subresource: '', before, dryRun, warn } as const;
+    await mutated(core, { ...attempt, object: undefined });
+    await validated(core, { ...attempt, object: undefined });
+    if (dryRun) return deleted(kind, name, uid);
+    // What somebody else wrote meanwhile nobody has been asked about.
+    if (storedObject(core, target) !== found) continue;
+    const left = retire(core, kind, found, options.orphan);
+    return left === undefined ? deleted(kind, name, uid) : served(core, kind, left);
   }
-  if (options.dryRun) return deleted(kind, name, uid);
-  const left = retire(core, kind, current, options.orphan);
-  return left === undefined ? deleted(kind, name, uid) : left;
 }
 
-/** Deletes or marks the object. Returns it while finalizers hold it, undefined once it is gone. */
+/** Deletes or marks the object, as it is stored. Returns it while finalizers hold it, undefined once it is gone. */
 export function retire(core: Core, kind: Kind, current: ApiObject, orphan = false): ApiObject | undefined {
   if (orphan) orphanDependents(core, current.metadata.uid ?? '');
   const held = [...stringsAt(current, 'metadata', 'finalizers'), ...namespaceFinalizers(kind, current)].length > 0;
@@ -76,5 +92,5 @@ export function dropOwner(core: Core, resource: string, dependent: ApiObject, ow
   if (left.length === 0) delete object.metadata.ownerReferences;
   else object.metadata.ownerReferences = clone(left);
   const kind = core.registry.ofResource(resource);
-  if (kind !== undefined) commit(core, kind, served(kind, object));
+  if (kind !== undefined) commit(core, kind, object);
 }

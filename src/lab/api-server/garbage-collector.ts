@@ -1,7 +1,6 @@
 import type { Core } from './core.ts';
 import { dropOwner, retire } from './delete.ts';
 import { type ApiObject, clone, objectsAt, stringAt } from './json.ts';
-import { served } from './kind.ts';
 import { type Change, keyOf } from './store.ts';
 import { commit, namespaceFinalizers } from './write.ts';
 
@@ -40,7 +39,7 @@ function releaseDependents(core: Core, dependents: Map<string, Map<string, Depen
     const object = core.store.get(resource, key);
     if (kind === undefined || object === undefined) continue;
     if (ownersOf(object).length > 1) dropOwner(core, resource, object, owner);
-    else retire(core, kind, served(kind, object));
+    else retire(core, kind, object);
   }
 }
 
@@ -65,6 +64,6 @@ function emptyNamespace(core: Core, change: Change): void {
     const done = kind === undefined || namespaceFinalizers(kind, namespace).length === 0;
     if (!done) commit(core, kind, { ...clone(namespace), spec: {} });
   } else if (change.resource === 'namespaces') {
-    for (const { kind, object } of content) retire(core, kind, served(kind, object));
+    for (const { kind, object } of content) retire(core, kind, object);
   }
 }

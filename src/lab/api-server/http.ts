@@ -44,13 +44,14 @@ export class HttpFace {
   }
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const warnings: string[] = [];
+    // Each once: a write that is tried again warns again.
+    const warnings = new Set<string>();
     try {
       const body = await readBody(message);
       await this.#faults.admit();
       const request = apiRequest(message, body);
       await expressionsReady(request.path);
-      const outcome = route(this.#core, request, (text) => warnings.push(text));
+      const outcome = await route(this.#core, request, (text) => warnings.add(text));
       if ('watch' in outcome) this.#openWatch(request, outcome.watch, response);
       else respond(response, outcome, warnings);
     } catch (thrown) {
@@ -139,7 +140,7 @@ function refusalAnswer(error: StatusError): Answer {
 
 const plainText = { contentType: 'text/plain; charset=utf-8' };
 
-function respond(response: ServerResponse, { code, body, contentType }: Answer, warnings: readonly string[]): void {
+function respond(response: ServerResponse, { code, body, contentType }: Answer, warnings: ReadonlySet<string>): void {
   const raw = typeof body === 'string' || body instanceof Uint8Array;
   const bytes = Buffer.from(raw ? body : `${JSON.stringify(body)}\n`);
   const headers: Record<string, string | string[]> = {
@@ -147,9 +148,16 @@ function respond(response: ServerResponse, { code, body, contentType }: Answer, 
     'content-length': String(bytes.length),
     'cache-control': 'no-cache, private',
   };
-  if (warnings.length > 0) headers.warning = warnings.map((text) => `299 - ${JSON.stringify(text)}`);
+  // The real server cannot write a control character, and says nothing then.
+  const told = [...warnings].filter((text) => !/\p{Cc}/u.test(text));
+  if (told.length > 0) headers.warning = told.map(warningHeader);
   const retryAfter = raw ? undefined : ((body as JsonObject)?.details as JsonObject | undefined)?.retryAfterSeconds;
   if (code >= 400 && typeof retryAfter === 'number') headers['retry-after'] = String(retryAfter);
   response.writeHead(code, headers);
   response.end(bytes);
+}
+
+/** RFC 7234, section 5.5, in UTF-8: Node would write a header in Latin-1, and refuse what that lacks. */
+function warningHeader(text: string): string {
+  return Buffer.from(`299 - ${JSON.stringify(text)}`).toString('latin1');
 }

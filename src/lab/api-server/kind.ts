@@ -1,5 +1,5 @@
 import type { FieldError } from './field-error.ts';
-import type { ApiObject, Json } from './json.ts';
+import type { ApiObject, Json, JsonObject } from './json.ts';
 import type { ListLayouts } from './patch/list-layout.ts';
 import type { Schema } from './schema/schema.ts';
 
@@ -20,6 +20,12 @@ export type Kind = {
   readonly custom: boolean;
   readonly resource: string;
   readonly storageVersion: string;
+  /** A version may be for the storage alone. */
+  readonly isServed: boolean;
+  /** Whoever uses this version is told. */
+  readonly deprecation: string | undefined;
+  /** `spec.conversion.webhook` of its definition; undefined when versions differ in name alone. */
+  readonly conversion: JsonObject | undefined;
   readonly subresources: readonly ('status' | 'scale' | 'eviction')[];
   /** Counts changes of the specification in metadata.generation. */
   readonly generation: boolean;
@@ -64,16 +70,4 @@ export const noRules: Rules = { complete: () => undefined, validate: () => [] };
 
 export function apiVersionOf(kind: Kind): string {
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
-}
-
-/** The stored object as this version of the kind shows it: versions differ in name alone (conversion "None"). */
-export function served(kind: Kind, object: ApiObject): ApiObject {
-  const apiVersion = apiVersionOf(kind);
-  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
-}
-
-/** The object as it is stored, whatever version it came in. */
-export function stored(kind: Kind, object: ApiObject): ApiObject {
-  const apiVersion = kind.group === '' ? kind.storageVersion : `${kind.group}/${kind.storageVersion}`;
-  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 }

@@ -1,4 +1,4 @@
-import { type ApiObject, objectAt } from './json.ts';
+import { type ApiObject, type JsonObject, objectAt, objectsAt, stringAt, stringsAt } from './json.ts';
 import { badRequest } from './status.ts';
 
 export type Selector = (object: ApiObject) => boolean;
@@ -23,6 +23,31 @@ export function parseLabelSelector(text: string): Selector {
     const labels = objectAt(object, 'metadata', 'labels');
     return requirements.every((matches) => matches(labels));
   };
+}
+
+/** The other form, of fields named …Selector: `matchLabels` and `matchExpressions`. An empty one matches everything. */
+export function matchesSelector(selector: JsonObject, object: ApiObject): boolean {
+  const labels = objectAt(object, 'metadata', 'labels');
+  const equal = Object.entries(objectAt(selector, 'matchLabels')).every(([label, wanted]) => labels[label] === wanted);
+  return equal && objectsAt(selector, 'matchExpressions').every((expression) => meets(labels, expression));
+}
+
+function meets(labels: Readonly<Record<string, unknown>>, expression: JsonObject): boolean {
+  const label = stringAt(expression, 'key');
+  const values = stringsAt(expression, 'values');
+  const isListed = values.includes(String(labels[label]));
+  switch (stringAt(expression, 'operator')) {
+    case 'In':
+      return Object.hasOwn(labels, label) && isListed;
+    case 'NotIn':
+      return !Object.hasOwn(labels, label) || !isListed;
+    case 'Exists':
+      return Object.hasOwn(labels, label);
+    case 'DoesNotExist':
+      return !Object.hasOwn(labels, label);
+    default:
+      return false; // refused when it was written
+  }
 }
 
 type Requirement = (labels: Readonly<Record<string, unknown>>) => boolean;

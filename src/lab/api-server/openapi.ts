@@ -16,7 +16,7 @@ export const openApiV2 = Uint8Array.from([
 
 /** `/openapi/v3` and below: which parameters each kind's patch takes. kubectl looks there for fieldValidation and dryRun. */
 export function openApiV3(registry: Registry, path: readonly string[]): JsonObject | undefined {
-  const all = registry.all().filter((kind) => kind.answer === undefined);
+  const all = registry.all().filter((kind) => kind.isServed && kind.answer === undefined);
   if (path.length === 0) {
     const paths: JsonObject = {};
     for (const kind of all) paths[rootOf(kind)] = { serverRelativeURL: `/openapi/v3/${rootOf(kind)}` };

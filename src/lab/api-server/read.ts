@@ -2,10 +2,11 @@ import type { Core } from './core.ts';
 import { forbidden, notSupported } from './field-error.ts';
 import { parseFieldSelector } from './field-selector.ts';
 import { type ApiObject, isObject, type Json, type JsonObject } from './json.ts';
-import { type Kind, served } from './kind.ts';
+import type { Kind } from './kind.ts';
 import { parseLabelSelector, type Selector } from './label-selector.ts';
 import { badRequest, expired, invalidListOptions, revisionTooLarge } from './status.ts';
 import { keyOf } from './store.ts';
+import { servedAll } from './versions.ts';
 
 /** A collection as a request names it. */
 export type Scope = { readonly kind: Kind; readonly namespace: string | undefined; readonly query: URLSearchParams };
@@ -16,7 +17,7 @@ export type Page = { readonly items: ApiObject[]; readonly metadata: JsonObject 
 const maxPage = 10_000;
 
 /** Lists a collection, one page, as of one revision: later pages show the collection as the first one saw it. */
-export function listObjects(core: Core, scope: Scope): Page {
+export async function listObjects(core: Core, scope: Scope): Promise<Page> {
   const { kind, namespace, query } = scope;
   const selects = selectorOf(scope);
   const limit = Math.min(wholeNumber(query, 'limit') ?? maxPage, maxPage) || maxPage;
@@ -38,7 +39,7 @@ export function listObjects(core: Core, scope: Scope): Page {
     const filtered = query.has('labelSelector') || query.has('fieldSelector');
     if (!filtered) metadata.remainingItemCount = chosen.length - limit;
   }
-  return { items: items.map((object) => served(kind, object)), metadata };
+  return { items: await servedAll(core, kind, items), metadata };
 }
 
 /** The label and the field selector of a request, together. Throws a 400 Status for one that cannot be read. */

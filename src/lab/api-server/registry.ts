@@ -13,7 +13,7 @@ export class Registry {
   }
 
   find(group: string, version: string, plural: string): Kind | undefined {
-    return this.#kinds.find((kind) => kind.plural === plural && kind.group === group && kind.version === version);
+    return this.at(group, version).find((kind) => kind.plural === plural);
   }
 
   /** The kind at its storage version. */
@@ -29,8 +29,8 @@ export class Registry {
   /** Named groups (not the legacy one), by name, each with its versions, the preferred one first. */
   groups(): ReadonlyMap<string, readonly string[]> {
     const groups = new Map<string, string[]>();
-    for (const { group, version } of this.#kinds.toSorted((a, b) => (a.group < b.group ? -1 : 1))) {
-      if (group === '') continue;
+    for (const { group, version, isServed } of this.#kinds.toSorted((a, b) => (a.group < b.group ? -1 : 1))) {
+      if (group === '' || !isServed) continue;
       const versions = groups.get(group) ?? [];
       if (!versions.includes(version)) versions.push(version);
       groups.set(group, versions.sort(byVersionPriority));
@@ -39,12 +39,12 @@ export class Registry {
   }
 
   at(group: string, version: string): readonly Kind[] {
-    return this.#kinds.filter((kind) => kind.group === group && kind.version === version);
+    return this.#kinds.filter((kind) => kind.isServed && kind.group === group && kind.version === version);
   }
 }
 
 /** v2, v1, v1beta2, v1beta1, v1alpha1, then anything else by name. */
-function byVersionPriority(a: string, b: string): number {
+export function byVersionPriority(a: string, b: string): number {
   const [x, y] = [rank(a), rank(b)];
   for (let i = 0; i < x.length; i++) {
     const difference = (y[i] as number) - (x[i] as number);

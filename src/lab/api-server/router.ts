@@ -11,8 +11,11 @@ export type Outcome = Answer | { readonly watch: Scope };
 
 const healthPaths = ['healthz', 'livez', 'readyz'];
 
-/** Decides a request. Synchronous, so that every request sees and leaves a whole state. Throws the Status that refuses it. */
-export function route(core: Core, request: ApiRequest, warn: (text: string) => void): Outcome {
+/**
+ * Decides a request. Where it waits for a webhook it looks again before it writes, so every request sees and leaves a
+ * whole state. Throws the Status that refuses it.
+ */
+export async function route(core: Core, request: ApiRequest, warn: (text: string) => void): Promise<Outcome> {
   const { path, method } = request;
   const [root = ''] = path;
   if (healthPaths.includes(root)) return { code: 200, body: 'ok', contentType: 'text/plain; charset=utf-8' };
@@ -22,6 +25,7 @@ export function route(core: Core, request: ApiRequest, warn: (text: string) => v
     const known = kind !== undefined && kind.namespaced === (resource.namespace !== undefined);
     const everywhere = kind?.namespaced === true && resource.namespace === undefined && resource.name === undefined;
     if (kind === undefined || !(known || everywhere)) throw nothingAt(core, path);
+    if (kind.deprecation !== undefined) warn(kind.deprecation);
     const { namespace, name, subresource } = resource;
     const scope: Scope = { kind, namespace, query: request.query };
     if (name === undefined) return collectionAnswer(core, request, scope, warn);

@@ -4,17 +4,17 @@ import { badRequest } from './status.ts';
 import { readObject, type Target, updateObject, type WriteOptions } from './write.ts';
 
 /** The autoscaling/v1 Scale of a workload: its replicas in a shape that is the same for all. */
-export function readScale(core: Core, target: Target): ApiObject {
-  return scaleOf(readObject(core, target));
+export async function readScale(core: Core, target: Target): Promise<ApiObject> {
+  return scaleOf(await readObject(core, target));
 }
 
-export function updateScale(
+export async function updateScale(
   core: Core,
   target: Target,
   options: WriteOptions,
   change: (scale: ApiObject) => Json,
-): ApiObject {
-  const updated = updateObject(core, target, options, (current) => {
+): Promise<ApiObject> {
+  const updated = await updateObject(core, target, options, (current) => {
     const proposed = change(scaleOf(current));
     if (!isObject(proposed) || proposed.kind !== 'Scale') throw badRequest('the body is no Scale');
     const workload = clone(current);

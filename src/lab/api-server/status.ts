@@ -4,7 +4,7 @@ import type { Json, JsonObject } from './json.ts';
 /** The part of a kind that a Status names: errors about objects say the plural, errors about fields the kind. */
 export type Named = { readonly group: string; readonly plural: string; readonly kind: string };
 
-type Cause = { readonly reason: string; readonly message: string; readonly field?: string };
+type Cause = { readonly reason?: string; readonly message: string; readonly field?: string };
 
 type Details = {
   readonly name?: string;
@@ -161,7 +161,7 @@ export function tooManyRequests(why: string): StatusError {
 
 export function internalError(why: string): StatusError {
   return new StatusError(500, 'InternalError', `Internal error occurred: ${why}`, {
-    causes: [{ reason: '', message: why }],
+    causes: [{ message: why }],
   });
 }
 

@@ -3,11 +3,12 @@ import type { Core } from './core.ts';
 import type { Faults } from './faults.ts';
 import { forbidden } from './field-error.ts';
 import type { ApiObject, Json, JsonObject } from './json.ts';
-import { apiVersionOf, served } from './kind.ts';
+import { apiVersionOf } from './kind.ts';
 import type { Selector } from './label-selector.ts';
 import { flag, type Scope, selectorOf, wholeNumber } from './read.ts';
-import { expired, invalidListOptions, type StatusError } from './status.ts';
+import { expired, internalError, invalidListOptions, StatusError } from './status.ts';
 import type { Change } from './store.ts';
+import { labelled, needsWebhook, served } from './versions.ts';
 
 /** Where a watch's events go. `backlog` is what the client has not taken yet, in bytes. */
 export type EventSink = { write(line: string): void; end(): void; backlog(): number };
@@ -38,6 +39,8 @@ export class Watch {
   readonly #timers: Timer[] = [];
   #position = 0;
   #ended = false;
+  /** Ends when what has been taken from the history has been sent; undefined while nothing waits for a webhook. */
+  #sending: Promise<void> | undefined;
 
   /** Throws a 400 or 422 Status for a request that is no watch. */
   constructor(core: Core, scope: Scope, faults: Faults, sink: EventSink, present: Presentation) {
@@ -133,13 +136,36 @@ export class Watch {
     else if (was) this.#send('DELETED', type === 'DELETED' ? object : lastSeen(before, object));
   }
 
+  /** In the order of the calls, also where some of the objects have to be converted first. */
   #send(type: Change['type'], object: ApiObject): void {
-    this.#write({ type, object: this.#present(served(this.#scope.kind, object)) });
+    const { kind } = this.#scope;
+    if (this.#sending === undefined && !needsWebhook(kind, object)) {
+      this.#write({ type, object: this.#present(labelled(object, apiVersionOf(kind))) });
+      return;
+    }
+    const sending = (this.#sending ?? Promise.resolve()).then(async () => {
+      if (this.#ended) return;
+      try {
+        const shown = await served(this.#core, kind, object);
+        if (!this.#ended) this.#write({ type, object: this.#present(shown) });
+      } catch (error) {
+        if (!this.#ended) this.#fail(error instanceof StatusError ? error : internalError(String(error)));
+      }
+      if (this.#sending === sending) this.#sending = undefined;
+    });
+    this.#sending = sending;
   }
 
   #bookmark(annotations?: JsonObject): void {
     if (this.#faults.paused) return;
     const { kind } = this.#scope;
+    // It would say that everything before it has been sent.
+    if (this.#sending !== undefined) {
+      void this.#sending.then(() => {
+        if (!this.#ended) this.#bookmark(annotations);
+      });
+      return;
+    }
     const metadata: JsonObject = { resourceVersion: String(this.#position), creationTimestamp: null };
     if (annotations !== undefined) metadata.annotations = annotations;
     const bookmark = { kind: kind.kind, apiVersion: apiVersionOf(kind), metadata };

@@ -1,12 +1,14 @@
 import { admit, decodeObject, type FieldValidation } from './admission.ts';
+import { type Attempt, mutated, validated } from './admission-webhooks.ts';
 import type { Core } from './core.ts';
 import { invalid } from './field-error.ts';
 import { type ApiObject, clone, equal, type Json, type JsonObject, stringsAt } from './json.ts';
-import { apiVersionOf, type Kind, served, stored } from './kind.ts';
+import { apiVersionOf, type Kind } from './kind.ts';
 import { generatedName, newUid, now } from './metadata.ts';
 import { applyConfiguration } from './patch/apply.ts';
 import { fieldsOf } from './patch/field-set.ts';
 import { afterUpdate, heldOwnerships, type Writer, writeOwnerships } from './patch/managed-fields.ts';
+import { applyDefaults } from './schema/prune.ts';
 import {
   alreadyExists,
   badRequest,
@@ -18,6 +20,7 @@ import {
   staleObject,
 } from './status.ts';
 import { keyOf } from './store.ts';
+import { served, stored } from './versions.ts';
 
 /** One object of one kind, as a path names it. */
 export type Target = { readonly kind: Kind; readonly namespace: string | undefined; readonly name: string };
@@ -31,11 +34,27 @@ export type WriteOptions = {
   readonly warn: (text: string) => void;
 };
 
+/** An object that is not made of what somebody else has just changed is tried again this often. */
+const maxAttempts = 10;
+
 /** The object at `target` as its kind's version shows it. Throws 404. */
-export function readObject(core: Core, { kind, namespace, name }: Target): ApiObject {
+export function readObject(core: Core, target: Target): Promise<ApiObject> {
+  return served(core, target.kind, storedObject(core, target));
+}
+
+/** The object at `target` as it is stored. Throws 404. */
+export function storedObject(core: Core, { kind, namespace, name }: Target): ApiObject {
   const found = core.store.get(kind.resource, keyOf(namespace === undefined ? { name } : { namespace, name }));
   if (found === undefined) throw notFound(kind, name);
-  return served(kind, found);
+  return found;
+}
+
+/** What is there from the start: at once, and with nobody asked. */
+export function createInitial(core: Core, kind: Kind, body: Json, options: WriteOptions): void {
+  const object = decodeObject(kind, body, options.validation, options.warn);
+  prepareInsertion(core, kind, undefined, object);
+  ownAll(core, kind, object, options);
+  core.store.put(kind.resource, object);
 }
 
 export function createObject(
@@ -44,12 +63,9 @@ export function createObject(
   namespace: string | undefined,
   body: Json,
   options: WriteOptions,
-): ApiObject {
+): Promise<ApiObject> {
   const object = decodeObject(kind, body, options.validation, options.warn);
-  const writer = writerOf(core, kind, options, 'Update');
-  return insert(core, kind, namespace, object, options, () =>
-    writeOwnerships(object, afterUpdate([], new Map(), fieldsOf(created(kind, object), kind.lists), writer)),
-  );
+  return insert(core, kind, namespace, object, options, (final) => ownAll(core, kind, final, options));
 }
 
 /** Replaces an object by what `change` makes of it: a PUT's body, or a patch applied to what is stored. */
@@ -58,24 +74,26 @@ export function updateObject(
   target: Target,
   options: WriteOptions,
   change: (current: ApiObject) => Json,
-): ApiObject {
+): Promise<ApiObject> {
   const { kind } = target;
-  const current = readObject(core, target);
-  const proposed = decodeObject(kind, change(current), options.validation, options.warn);
-  const held = heldOwnerships(proposed, current);
-  return replace(core, target, current, proposed, options, (object) => {
-    const [before, after] = [fieldsOf(current, kind.lists), fieldsOf(object, kind.lists)];
-    writeOwnerships(object, afterUpdate(held, before, after, writerOf(core, kind, options, 'Update')));
+  return replace(core, target, options, (current) => {
+    const proposed = decodeObject(kind, change(current), options.validation, options.warn);
+    const held = heldOwnerships(proposed, current);
+    const own = (object: ApiObject) => {
+      const [before, after] = [fieldsOf(current, kind.lists), fieldsOf(object, kind.lists)];
+      writeOwnerships(object, afterUpdate(held, before, after, writerOf(core, kind, options, 'Update')));
+    };
+    return { proposed, own };
   });
 }
 
 /** Server-side apply: updates the object, or creates it. `created` tells which. */
-export function applyObject(
+export async function applyObject(
   core: Core,
   target: Target,
   body: Json,
   options: WriteOptions & { readonly force: boolean },
-): { readonly object: ApiObject; readonly created: boolean } {
+): Promise<{ readonly object: ApiObject; readonly created: boolean }> {
   const { kind, namespace, name } = target;
   const config = configurationOf(kind, body, options);
   if ((config.metadata.name ?? name) !== name) throw nameMismatch(config.metadata.name, name);
@@ -86,18 +104,20 @@ export function applyObject(
   if (core.store.get(kind.resource, key) === undefined && options.subresource === '') {
     const nothing: ApiObject = { apiVersion: config.apiVersion, kind: config.kind, metadata: {} };
     const object = applyConfiguration(nothing, config, kind.lists, writer, false);
-    return { object: insert(core, kind, namespace, object, options, () => undefined), created: true };
+    return { object: await insert(core, kind, namespace, object, options, () => undefined), created: true };
   }
-  const current = readObject(core, target);
-  const proposed = applyConfiguration(current, config, kind.lists, writer, options.force);
-  return { object: replace(core, target, current, proposed, options, () => undefined), created: false };
+  const object = await replace(core, target, options, (current) => ({
+    proposed: applyConfiguration(current, config, kind.lists, writer, options.force),
+    own: () => undefined,
+  }));
+  return { object, created: false };
 }
 
-/** Stores the new state of an object, or removes it when that state ends its deletion. */
+/** Stores the new state of an object, or removes it when that state ends its deletion. Takes it as it is stored. */
 export function commit(core: Core, kind: Kind, object: ApiObject): ApiObject {
   const finalizers = [...stringsAt(object, 'metadata', 'finalizers'), ...namespaceFinalizers(kind, object)];
   if (object.metadata.deletionTimestamp === undefined || finalizers.length > 0) {
-    return served(kind, core.store.put(kind.resource, stored(kind, object)));
+    return core.store.put(kind.resource, object);
   }
   core.store.remove(kind.resource, keyOf(object.metadata));
   return object;
@@ -108,14 +128,39 @@ export function namespaceFinalizers(kind: Kind, object: ApiObject): string[] {
   return kind.resource === 'namespaces' ? stringsAt(object, 'spec', 'finalizers') : [];
 }
 
-function insert(
+async function insert(
   core: Core,
   kind: Kind,
   namespace: string | undefined,
-  object: ApiObject,
+  proposed: ApiObject,
   options: WriteOptions,
-  own: () => void,
-): ApiObject {
+  own: (object: ApiObject) => void,
+): Promise<ApiObject> {
+  const attempt: Omit<Attempt, 'object'> = {
+    operation: 'CREATE',
+    kind,
+    namespace,
+    name: proposed.metadata.name ?? '',
+    before: undefined,
+    ...options,
+  };
+  applyDefaults(proposed, kind.schema);
+  const object = (await mutated(core, { ...attempt, object: proposed })) as ApiObject;
+  prepareInsertion(core, kind, namespace, object);
+  own(object);
+  await validated(core, { ...attempt, name: object.metadata.name ?? '', object });
+  const kept = await stored(core, kind, object);
+  // Only now: whoever may not create it is not told that it exists, and meanwhile somebody else may have been faster.
+  if (namespace !== undefined) requireNamespace(core, kind, namespace, object.metadata.name ?? '');
+  if (core.store.get(kind.resource, keyOf(object.metadata)) !== undefined) {
+    throw alreadyExists(kind, object.metadata.name ?? '');
+  }
+  if (options.dryRun) return object;
+  return served(core, kind, core.store.put(kind.resource, kept));
+}
+
+/** Everything that is decided about a new object before its writer's ownership and the webhooks. */
+function prepareInsertion(core: Core, kind: Kind, namespace: string | undefined, object: ApiObject): void {
   const { metadata } = object;
   if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
@@ -130,15 +175,17 @@ function insert(
     metadata.name = generatedName(metadata.generateName ?? '', core.random);
   }
   if (namespace !== undefined) requireNamespace(core, kind, namespace, metadata.name ?? '');
-  if (core.store.get(kind.resource, keyOf(metadata)) !== undefined) throw alreadyExists(kind, metadata.name ?? '');
   if (kind.subresources.includes('status') && !kind.statusOnCreate) delete object.status;
   for (const key of ['deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink', 'generation']) delete metadata[key];
   if (kind.generation) metadata.generation = 1;
   metadata.uid = newUid(core.random);
   metadata.creationTimestamp = now(core.clock);
   admit(kind, object, undefined);
-  own();
-  return options.dryRun ? object : served(kind, core.store.put(kind.resource, stored(kind, object)));
+}
+
+function ownAll(core: Core, kind: Kind, object: ApiObject, options: WriteOptions): void {
+  const writer = writerOf(core, kind, options, 'Update');
+  writeOwnerships(object, afterUpdate([], new Map(), fieldsOf(created(kind, object), kind.lists), writer));
 }
 
 /** What the creator owns: all but a status that only its own subresource writes. */
@@ -160,12 +207,39 @@ function requireNamespace(core: Core, kind: Kind, namespace: string, name: strin
   });
 }
 
-function replace(
+type Proposal = { readonly proposed: ApiObject; readonly own: (object: ApiObject) => void };
+
+/** Reads, changes and writes; again when somebody else wrote in between, as the real server does. */
+async function replace(
   core: Core,
+  target: Target,
+  options: WriteOptions,
+  propose: (current: ApiObject) => Proposal,
+): Promise<ApiObject> {
+  const { kind, namespace, name } = target;
+  for (let attempts = 1; attempts <= maxAttempts; attempts++) {
+    const found = storedObject(core, target);
+    const current = await served(core, kind, found);
+    const { proposed, own } = propose(current);
+    const attempt = { operation: 'UPDATE', kind, namespace, name, before: current, ...options } as const;
+    applyDefaults(proposed, kind.schema);
+    const changed = (await mutated(core, { ...attempt, object: proposed })) as ApiObject;
+    const object = prepareReplacement(target, current, changed, options.subresource, own);
+    await validated(core, { ...attempt, object });
+    // Nothing new is no write: the revision stays, and no watch hears of it.
+    if (equal(object, current)) return current;
+    if (options.dryRun) return object;
+    const kept = await stored(core, kind, object);
+    if (storedObject(core, target) === found) return served(core, kind, commit(core, kind, kept));
+  }
+  throw staleObject(kind, name);
+}
+
+function prepareReplacement(
   { kind, namespace, name }: Target,
   current: ApiObject,
   proposed: ApiObject,
-  options: WriteOptions,
+  subresource: WriteOptions['subresource'],
   own: (object: ApiObject) => void,
 ): ApiObject {
   const sent = proposed.metadata;
@@ -182,15 +256,13 @@ function replace(
   if ((sent.resourceVersion ?? '') === '' && kind.custom) {
     throw invalidObject(kind, name, [invalid('metadata.resourceVersion', 0, 'must be specified for an update')]);
   }
-  const object = confine(kind, current, proposed, options.subresource);
+  const object = confine(kind, current, proposed, subresource);
   admit(kind, object, current);
   own(object);
   if (kind.generation && !equal(specificationOf(current), specificationOf(object))) {
     object.metadata.generation = (current.metadata.generation ?? 0) + 1;
   }
-  // Nothing new is no write: the revision stays, and no watch hears of it.
-  if (equal(object, current)) return current;
-  return options.dryRun ? object : commit(core, kind, object);
+  return object;
 }
 
 /** What of the proposal this subresource may change; the rest stays as it is. */

@@ -17,6 +17,7 @@ import { objectFacts } from './facts/objects.ts';
 import { applyFacts, patchFacts } from './facts/patches.ts';
 import { serviceFacts } from './facts/services.ts';
 import { watchFacts } from './facts/watches.ts';
+import { webhookFacts } from './facts/webhooks.ts';
 
 /** One table of facts, held against the embedded API server and a real one: where they differ, the lab deceives. */
 const facts = [
@@ -28,6 +29,7 @@ const facts = [
   ...serviceFacts,
   ...customResourceFacts,
   ...kindFacts,
+  ...webhookFacts,
 ];
 
 type Target = { readonly api: RawApi; readonly forget: () => void; readonly close: () => Promise<void> };

@@ -1,10 +1,11 @@
-import { type FieldError, invalid, required } from '../field-error.ts';
+import { type FieldError, forbidden, invalid, notSupported, required } from '../field-error.ts';
 import {
   type ApiObject,
   child,
   clone,
   equal,
   fill,
+  isObject,
   type JsonObject,
   objectAt,
   objectsAt,
@@ -17,13 +18,14 @@ import { hasRules, unreadableRules } from '../schema/rules.ts';
 import { type Schema, subschemas } from '../schema/schema.ts';
 import { compiled } from '../schema/validate.ts';
 import { unreadableColumns } from '../tables/custom-columns.ts';
+import { completeClientConfig, validateClientConfig, validateReviewVersions } from './webhook-rules.ts';
 
 /** The resource under which CustomResourceDefinitions are stored. */
 export const definitionsResource = 'customresourcedefinitions.apiextensions.k8s.io';
 
 /**
- * Defaults and validation of CustomResourceDefinitions. What the real server does and this one does not (conversion
- * webhooks, rules with an optional oldSelf) is said through `warn` when a definition comes in that uses it.
+ * Defaults and validation of CustomResourceDefinitions. What the real server does and this one does not (rules with an
+ * optional oldSelf) is said through `warn` when a definition comes in that uses it.
  */
 export function definitionRules(warn: (text: string) => void): Rules {
   return {
@@ -47,7 +49,9 @@ function completeNames(definition: ApiObject): void {
   const kind = stringAt(names, 'kind');
   fill(names, 'singular', kind.toLowerCase());
   fill(names, 'listKind', `${kind}List`);
-  fill(child(spec, 'conversion'), 'strategy', 'None');
+  const conversion = child(spec, 'conversion');
+  fill(conversion, 'strategy', 'None');
+  completeClientConfig(objectAt(conversion, 'webhook', 'clientConfig'));
 }
 
 function completeStatus(definition: ApiObject): void {
@@ -87,7 +91,36 @@ function validate(definition: ApiObject): FieldError[] {
   if (storages.length !== 1) {
     errors.push(invalid('spec.versions', versions.length, 'must have exactly one version marked as storage version'));
   }
+  errors.push(...validateConversion(objectAt(spec, 'conversion')));
   return [...errors, ...versions.flatMap((version, i) => validateVersion(version, `spec.versions[${i}]`))];
+}
+
+/** The paths are those of the server's own, older form of the stanza, as the real server has them. */
+function validateConversion(conversion: JsonObject): FieldError[] {
+  const { strategy } = conversion;
+  const { clientConfig, conversionReviewVersions } = objectAt(conversion, 'webhook');
+  const [configPath, versionsPath] = [
+    'spec.conversion.webhookClientConfig',
+    'spec.conversion.conversionReviewVersions',
+  ];
+  if (strategy === 'None') {
+    const why = 'should not be set when strategy is not set to Webhook';
+    const set = [
+      [configPath, clientConfig],
+      [versionsPath, conversionReviewVersions],
+    ] as const;
+    return set.flatMap(([path, value]) => (value === undefined ? [] : [forbidden(path, why)]));
+  }
+  if (strategy !== 'Webhook') {
+    return [notSupported('spec.conversion.strategy', strategy ?? '', ['None', 'Webhook'])];
+  }
+  const config = isObject(clientConfig)
+    ? validateClientConfig(clientConfig, configPath)
+    : [required(configPath, 'required when strategy is set to Webhook')];
+  return [
+    ...config,
+    ...validateReviewVersions(stringsAt(conversion, 'webhook', 'conversionReviewVersions'), versionsPath),
+  ];
 }
 
 function validateVersion(version: JsonObject, path: string): FieldError[] {
@@ -126,9 +159,6 @@ function unsupported(definition: ApiObject): string[] {
     .flatMap((schema) => schema['x-kubernetes-validations'] ?? []);
   if (rules.some(({ optionalOldSelf }) => optionalOldSelf === true)) {
     texts.push(`${name}: rules with optionalOldSelf are evaluated by this server as if it were false`);
-  }
-  if (stringAt(definition, 'spec', 'conversion', 'strategy') !== 'None') {
-    texts.push(`${name}: conversion webhooks are not called by this server; versions are served as they are stored`);
   }
   for (const path of versions.flatMap((version) => unreadableColumns(objectsAt(version, 'additionalPrinterColumns')))) {
     texts.push(`${name}: this server cannot read the column path ${path}`);

@@ -29,17 +29,15 @@ const statusOnly = { subresources: ['status'] } as const;
 const workload = { group: 'apps', subresources: ['status', 'scale'], generation: true, categories: ['all'] } as const;
 
 const rbac = { group: 'rbac.authorization.k8s.io', nameForm: 'path-segment' } as const;
-const webhooks = { group: 'admissionregistration.k8s.io', namespaced: false } as const;
+const webhooks = { group: 'admissionregistration.k8s.io', namespaced: false, generation: true } as const;
 
-/** Kept for whoever installs manifests, and without effect: nobody is authorised here and no webhook is called. */
+/** Kept for whoever installs manifests, and without effect: nobody is authorised here. */
 const passive: Readonly<Record<string, Entry>> = {
   ServiceAccount: { shortNames: ['sa'] },
   Role: rbac,
   RoleBinding: rbac,
   ClusterRole: { ...rbac, namespaced: false },
   ClusterRoleBinding: { ...rbac, namespaced: false },
-  ValidatingWebhookConfiguration: webhooks,
-  MutatingWebhookConfiguration: webhooks,
 };
 
 const entries: Readonly<Record<string, Entry>> = {
@@ -86,6 +84,8 @@ const entries: Readonly<Record<string, Entry>> = {
   ReplicaSet: { ...workload, shortNames: ['rs'] },
   DaemonSet: { ...workload, subresources: ['status'], shortNames: ['ds'] },
   ...passive,
+  ValidatingWebhookConfiguration: webhooks,
+  MutatingWebhookConfiguration: webhooks,
   EndpointSlice: { group: 'discovery.k8s.io', generation: true },
   Lease: { group: 'coordination.k8s.io' },
   CustomResourceDefinition: {
@@ -141,7 +141,10 @@ function base(kind: string, entry: Entry): Kind {
     namespaced: entry.namespaced ?? true,
     custom: false,
     resource,
+    isServed: true,
+    deprecation: undefined,
     storageVersion: 'v1',
+    conversion: undefined,
     subresources,
     generation: entry.generation ?? false,
     statusOnCreate: entry.statusOnCreate ?? false,

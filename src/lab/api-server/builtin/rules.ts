@@ -12,6 +12,7 @@ import {
   stringAt,
 } from '../json.ts';
 import { noRules, type Rules } from '../kind.ts';
+import { webhookConfigurationRules } from './webhook-rules.ts';
 
 const maxEndpoints = 1000;
 
@@ -28,6 +29,8 @@ export const builtinRules: Readonly<Record<string, Rules>> = {
   Event: { complete: completeEvent, validate: validateEvent },
   Secret: { complete: completeSecret, validate: (secret) => validateBase64(secret, 'data') },
   ConfigMap: { ...noRules, validate: (map) => validateBase64(map, 'binaryData') },
+  ValidatingWebhookConfiguration: webhookConfigurationRules,
+  MutatingWebhookConfiguration: webhookConfigurationRules,
 };
 
 function completeNamespace(namespace: ApiObject, before: ApiObject | undefined): void {

@@ -55,6 +55,8 @@ const builtin: Readonly<Record<string, Readonly<Record<string, ListLayout>>>> = 
   Deployment: { ...under('spec.template.spec'), ...conditions },
   DaemonSet: { ...under('spec.template.spec'), ...conditions },
   ReplicaSet: { ...under('spec.template.spec'), ...conditions },
+  ValidatingWebhookConfiguration: { webhooks: by('name') },
+  MutatingWebhookConfiguration: { webhooks: by('name') },
 };
 
 export function builtinLists(kind: string): ListLayouts {
