@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 process.chdir(resolve(fileURLToPath(new URL('..', import.meta.url))));
 /** What the benches share, and no benches. */
-const shared = ['bench.ts', 'packet-lab.ts', 'packet-rates.ts'];
+const shared = ['bench.ts', 'first-fit.ts', 'packet-lab.ts', 'packet-rates.ts'];
 const known = readdirSync('bench')
   .filter((file) => file.endsWith('.ts') && !shared.includes(file))
   .map((file) => file.slice(0, -'.ts'.length))

@@ -12,9 +12,14 @@ export type Wish = {
   /** Of its cluster addresses, the primary one first. Two families with policy SingleStack count as required. */
   readonly families: readonly Family[];
   readonly familyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
-  /** Exactly these, in this order; empty for any. */
+  /** Exactly these, in this order, however many; empty for any. */
   readonly addresses: readonly Address[];
+  /** How many addresses of each family, 1 or more, where none are asked for by name. */
+  readonly count: number;
+  /** The one pool that may serve it; undefined for any. */
   readonly pool: string | undefined;
+  /** Pools that may serve it together, in this order, each address from the first that has room; empty for any. */
+  readonly pools: readonly string[];
   /** Services with the same key and the same backend may share an address. Empty or undefined shares with nobody. */
   readonly sharingKey: string | undefined;
   readonly backend: string;
@@ -33,14 +38,24 @@ export type RefusalReason =
   | 'no-such-pool'
   /** The pool is reserved for other namespaces or Services. */
   | 'pool-not-for-service'
+  /** The pool gives out nothing new. */
+  | 'pool-draining'
   /** No pool gives addresses to this Service without being asked for by name. */
   | 'no-pool'
-  /** The address is in no pool, or the two addresses are not in one pool. */
+  /** The address is in no pool, or the addresses are not in one pool. */
   | 'not-in-pool'
   /** The address is in another pool than the one asked for. */
   | 'other-pool'
   /** The address ends in .0 or .255, and the pool keeps those back. */
   | 'address-avoided'
+  /** The pool excludes the address. */
+  | 'address-excluded'
+  /** The address is reserved for another Service. */
+  | 'address-reserved'
+  /** Another Service had the address until a short time ago. */
+  | 'cooling-down'
+  /** A node has the address. */
+  | 'node-address'
   /** The addresses are not the ones asked for. */
   | 'not-requested'
   /** The addresses do not fit the families of the Service. */
@@ -50,7 +65,9 @@ export type RefusalReason =
   /** A Service that shares the address has the same port. */
   | 'port-conflict'
   /** The pools have no address left that this Service may have. */
-  | 'exhausted';
+  | 'exhausted'
+  /** The Service has addresses, but not all that it asks for. */
+  | 'incomplete';
 
 export function refusal(refused: RefusalReason, detail: string): Refusal {
   return { refused, detail };

@@ -6,6 +6,8 @@ export const serviceAnnotations = {
   loadBalancerIPs: 'metallb.io/loadBalancerIPs',
   /** Read: Services with the same key may share an address. */
   allowSharedIP: 'metallb.io/allow-shared-ip',
+  /** Read: the pools that may serve it together, comma-separated; each address is of the first that has room. */
+  addressPools: 'garpoon.io/address-pools',
   /** Written by the controller, removed with the assignment: the pool in use. */
   ipAllocatedFromPool: 'metallb.io/ip-allocated-from-pool',
 } as const;

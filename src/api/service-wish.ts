@@ -26,7 +26,11 @@ export type ServiceWish = {
   readonly familyPolicy: FamilyPolicy;
   /** Requested by name, in the requested order; empty for any. */
   readonly addresses: readonly Address[];
+  /** How many addresses of each family, where none are requested by name. */
+  readonly count: number;
   readonly pool: string | undefined;
+  /** Pools that may serve it together, in this order; empty for none in particular. */
+  readonly pools: readonly string[];
   /** Undefined without the annotation; an empty key is present but shares with nobody. */
   readonly sharingKey: string | undefined;
   /**
@@ -43,11 +47,13 @@ export type WishReason =
   | 'not-enough-cluster-ips'
   | 'requested-twice'
   | 'invalid-load-balancer-ips'
+  | 'invalid-address-pools'
   | 'family-mismatch';
 
 export type WishProblem = ApiProblem & { readonly reason: WishReason };
 
 const annotationField = `metadata.annotations[${serviceAnnotations.loadBalancerIPs}]`;
+const poolsField = `metadata.annotations[${serviceAnnotations.addressPools}]`;
 
 export function parseServiceWish(service: ServiceShape): ServiceWish | WishProblem {
   const { metadata, spec = {} } = service;
@@ -56,6 +62,8 @@ export function parseServiceWish(service: ServiceShape): ServiceWish | WishProbl
   if ('reason' in families) return families;
   const addresses = readRequestedAddresses(service, annotations);
   if ('reason' in addresses) return addresses;
+  const pools = readPools(service, annotations);
+  if ('reason' in pools) return pools;
   const familyPolicy = spec.ipFamilyPolicy ?? 'SingleStack';
   if (familyPolicy === 'RequireDualStack' && families.length < 2) {
     const message = 'has one cluster address but requires two families: give the cluster both, or relax ipFamilyPolicy';
@@ -70,7 +78,9 @@ export function parseServiceWish(service: ServiceShape): ServiceWish | WishProbl
     families,
     familyPolicy,
     addresses,
+    count: 1,
     pool: readAnnotation(annotations, serviceAnnotations.addressPool) || undefined,
+    pools,
     sharingKey: readAnnotation(annotations, serviceAnnotations.allowSharedIP),
     backend: spec.externalTrafficPolicy === 'Local' ? selectorText(spec.selector ?? {}) : '',
     ports: (spec.ports ?? []).map(({ protocol = 'TCP', port }) => ({ protocol, port })),
@@ -99,6 +109,19 @@ function readRequestedAddresses(service: ServiceShape, annotations: Annotations)
   const texts = field === annotationField ? value.split(',').map((text) => text.trim()) : [value];
   const message = 'must be one address, or one of each family separated by a comma, such as 192.0.2.10,2001:db8::10';
   return oneEachFamily(texts) ?? problem(service, 'invalid-load-balancer-ips', field, value, message);
+}
+
+/** An empty text names no pools. */
+function readPools(service: ServiceShape, annotations: Annotations): readonly string[] | WishProblem {
+  const value = annotations[serviceAnnotations.addressPools];
+  if (!value) return [];
+  const names = value.split(',').map((name) => name.trim());
+  const refuse = (message: string) => problem(service, 'invalid-address-pools', poolsField, value, message);
+  if (readAnnotation(annotations, serviceAnnotations.addressPool)) {
+    return refuse(`and ${serviceAnnotations.addressPool} both request pools: remove one of the two`);
+  }
+  if (names.includes('')) return refuse('must be names of pools separated by commas, such as office,office-v6');
+  return new Set(names).size === names.length ? names : refuse('names a pool twice: remove one of the two');
 }
 
 /** Where the Service requests addresses; an empty text requests none. */

@@ -55,11 +55,14 @@ export class Config {
     return this.#byName.get(name);
   }
 
-  /** The pool that owns all the addresses; undefined when none does, or when they are of several. */
-  poolOf(addresses: readonly Address[]): Pool | undefined {
-    const [first, ...others] = addresses;
-    const owner = first && this.#byAddress.get(first);
-    return others.every((address) => this.#byAddress.get(address) === owner) ? owner : undefined;
+  poolOf(address: Address): Pool | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** The pools that own the addresses, each once, in the order of these; undefined when one is owned by none. */
+  poolsOf(addresses: readonly Address[]): readonly Pool[] | undefined {
+    const owners = addresses.map((address) => this.#byAddress.get(address));
+    return owners.every((owner) => owner !== undefined) ? [...new Set(owners)] : undefined;
   }
 
   equals(other: Config): boolean {

@@ -73,7 +73,7 @@ function findVainReservation({ object, pool, addresses }: ReservationDeclaration
     return [{ object, field: 'spec.pool', value: pool, message }];
   }
   return addresses.flatMap((address, index) => {
-    const owner = config.poolOf([address]);
+    const owner = config.poolOf(address);
     const field = `spec.addresses[${index}]`;
     const value = formatAddress(address);
     if (owner === undefined) return [{ object, field, value, message: 'is in no IPAddressPool: nobody can have it' }];

@@ -9,12 +9,15 @@ import { Reflector } from '../kubernetes/reflector.ts';
 import { namespaces, services } from '../kubernetes/resource.ts';
 import { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import { PoolStatus } from './pool-status.ts';
 import { ServiceReconciler } from './service-reconciler.ts';
 import { trimNamespace, trimService } from './trim.ts';
+
+/** The longest that is waited before another look at what is due; milliseconds. Timers cannot wait for a month. */
+const longestWait = 3_600_000;
 
 export type ControllerOptions = {
   readonly client: ApiClient;
@@ -40,11 +43,14 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #poolStatus: PoolStatus;
   readonly #stopping = new AbortController();
+  readonly #clock: Clock;
   #started = false;
+  #nextRelease: { readonly at: number; readonly timer: Timer } | undefined;
 
   constructor(options: ControllerOptions) {
     const { log } = options;
     const { signal } = this.#stopping;
+    this.#clock = options.clock;
     this.#configuration = new Configuration(options);
     this.#services = new Store({ log });
     this.#namespaces = new Store({ log });
@@ -69,6 +75,7 @@ export class Controller {
       events: this.#events,
       onRoom: (waiting) => this.#addAll(waiting),
       onPoolUse: (pool) => this.#poolStatus.look(pool),
+      onNextRelease: (at) => this.#awaitRelease(at),
       signal,
     });
     this.#queue = new WorkQueue({ ...options, name: 'service', reconcile: (key) => this.#reconciler.reconcile(key) });
@@ -84,8 +91,10 @@ export class Controller {
     await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
     this.#usePools(this.#configuration.current());
     this.#reconciler.adoptAll();
+    this.#useReservations(this.#configuration.current());
     this.#configuration.onChange((config) => {
       this.#usePools(config);
+      this.#useReservations(config);
       this.#addAll(this.#services.keys());
     });
     this.#services.onChange((key) => this.#queue.add(key));
@@ -106,6 +115,7 @@ export class Controller {
 
   /** Addresses stay with their Services: the next controller takes them over from their status. Idempotent. */
   async stop(): Promise<void> {
+    this.#awaitRelease(undefined);
     const queues = [this.#queue.stop(), this.#poolStatus.stop()];
     // A write that waits for an API server that is away would hold us up; the next controller makes it.
     this.#stopping.abort();
@@ -116,8 +126,25 @@ export class Controller {
 
   /** Services that lose their addresses by it are told when they are reconciled, which the caller sees to. */
   #usePools(config: Config): void {
-    this.#allocator.setPools(config.pools);
+    this.#allocator.setPools(config.pools, this.#clock.wallTime());
     for (const pool of config.pools) this.#poolStatus.look(pool.name);
+  }
+
+  #useReservations(config: Config): void {
+    this.#allocator.setReservations(config.reservations, this.#clock.wallTime());
+  }
+
+  /** An address that is kept for its last Service is free for others at that time. */
+  #awaitRelease(at: number | undefined): void {
+    if (at === this.#nextRelease?.at) return;
+    this.#nextRelease?.timer.cancel();
+    this.#nextRelease = undefined;
+    if (at === undefined || this.#stopping.signal.aborted) return;
+    const timer = this.#clock.after(Math.min(longestWait, Math.max(0, at - this.#clock.wallTime())), () => {
+      this.#nextRelease = undefined;
+      this.#reconciler.lookForRoom();
+    });
+    this.#nextRelease = { at, timer };
   }
 
   #addNamespace(namespace: string): void {

@@ -1,4 +1,5 @@
 import type { Allocator } from '../allocator/allocator.ts';
+import type { PoolCounters } from '../allocator/pool-space.ts';
 import type { IPAddressPoolStatus } from '../api/ip-address-pool.ts';
 import { updateStatus } from '../kubernetes/apply.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
@@ -50,11 +51,17 @@ export class PoolStatus {
   async #reconcile(name: string): Promise<void> {
     const { client, namespace, pools, allocator, signal } = this.#options;
     const key = `${namespace}/${name}`;
-    const counted = allocator.counters().get(name);
+    const counted = statusOf(allocator.counters(name));
     const pool = pools.get(key);
     if (counted === undefined || pool === undefined || isSame(pool.status, counted)) return;
     await updateStatus(client, ipAddressPools, key, (current) => ({ ...current, status: { ...counted } }), { signal });
   }
+}
+
+function statusOf(counters: PoolCounters | undefined): IPAddressPoolStatus | undefined {
+  if (counters === undefined) return undefined;
+  const { assignedIPv4, assignedIPv6, availableIPv4, availableIPv6 } = counters;
+  return { assignedIPv4, assignedIPv6, availableIPv4, availableIPv6 };
 }
 
 function isSame(a: IPAddressPoolStatus | undefined, b: IPAddressPoolStatus): boolean {

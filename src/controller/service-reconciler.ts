@@ -1,5 +1,4 @@
 import type { Allocator, Assignment, Decision } from '../allocator/allocator.ts';
-import { portsOf, sharingOf } from '../allocator/tenancy.ts';
 import { type Refusal, refusal, type Wish } from '../allocator/wish.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { deprecatedAnnotations, serviceAnnotations } from '../api/service-annotations.ts';
@@ -10,6 +9,7 @@ import type { Namespace, Service } from '../kubernetes/core.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import { keyOf, type ObjectKey, services } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type ReadWish, readWish } from './wish.ts';
 
@@ -21,17 +21,17 @@ export type ServiceReconcilerOptions = {
   readonly events: Pick<EventRecorder, 'record'>;
   /** Empty: Services without a class. Otherwise: those with this class, and no others. */
   readonly loadBalancerClass: string;
-  /** Called with the Services to look at again, because an address or a place on one may have become free. */
+  /** Called with the Services to look at again, because there is an address, or a place on one, for them now. */
   readonly onRoom: (waiting: readonly ObjectKey[]) => void;
-  /** Called when a Service takes or gives back addresses of the pool. */
+  /** Called when the counters or the assignments of the pool have changed. */
   readonly onPoolUse: (pool: string) => void;
+  /** Called with the time (milliseconds since 1970) at which `lookForRoom` is to be called, if at all. */
+  readonly onNextRelease: (at: number | undefined) => void;
   /** Aborts the write under way. */
   readonly signal: AbortSignal;
+  readonly clock: Clock;
   readonly log: Logger;
 };
-
-/** What a Service occupies. The text tells apart addresses, ports, and with whom it shares. */
-type Place = { readonly pool: string; readonly text: string };
 
 /** What the status should say: these addresses, none, or whatever it says, because it is not ours. */
 type Verdict = Assignment | 'none' | 'untouched';
@@ -42,9 +42,9 @@ type Verdict = Assignment | 'none' | 'untouched';
  */
 export class ServiceReconciler {
   readonly #options: ServiceReconcilerOptions;
-  /** Of the Services that have addresses. */
-  readonly #places = new Map<ObjectKey, Place>();
-  /** Services that do not have what they ask for → why, as it was last told. The longest waiting first. */
+  /** The Services that had addresses when they were last looked at. */
+  readonly #served = new Set<ObjectKey>();
+  /** Services that do not have what they ask for → why, as it was last told. */
   readonly #unmet = new Map<ObjectKey, string>();
 
   constructor(options: ServiceReconcilerOptions) {
@@ -65,12 +65,20 @@ export class ServiceReconciler {
 
   async reconcile(key: ObjectKey): Promise<void> {
     const service = this.#options.services.get(key);
-    const before = this.#places.get(key);
     const verdict = this.#decide(key, service);
-    this.#reportUse(before, this.#places.get(key));
+    this.lookForRoom();
     if (service !== undefined && verdict !== 'untouched') {
       await this.#write(key, service, verdict === 'none' ? undefined : verdict);
     }
+  }
+
+  /** Tells of pools that are used otherwise than before, and of Services that need not wait any longer. */
+  lookForRoom(): void {
+    const { allocator, onPoolUse, onRoom, onNextRelease } = this.#options;
+    const called = allocator.takeCalled(this.#now());
+    for (const pool of allocator.takeChanged()) onPoolUse(pool);
+    if (called.length > 0) onRoom(called);
+    onNextRelease(allocator.nextRelease());
   }
 
   #decide(key: ObjectKey, service: Service | undefined): Verdict {
@@ -98,16 +106,16 @@ export class ServiceReconciler {
     const unknown = allocator.assignment(key) === undefined ? addressesOf(service) : [];
     const notAdopted = this.#adopt(key, wish, unknown);
     const { outcome, lost = notAdopted } =
-      slip === undefined ? allocator.assign(key, wish) : this.#keep(key, wish, slip);
+      slip === undefined ? allocator.assign(key, wish, this.#now()) : this.#keep(key, wish, slip);
     // Once: until the status is written, it goes on naming addresses that cannot be adopted.
-    const isNews = this.#places.has(key) || !this.#unmet.has(key);
+    const isNews = this.#served.has(key) || !this.#unmet.has(key);
     if (lost !== undefined && isNews) this.#tellLost(key, service, lost);
     if ('refused' in outcome) {
-      this.#places.delete(key);
+      this.#served.delete(key);
       this.#complainOfFailure(key, service, outcome.detail);
       return 'none';
     }
-    this.#places.set(key, placeOf(outcome, wish));
+    this.#served.add(key);
     if (slip === undefined) this.#unmet.delete(key);
     else this.#complain(key, service, 'LoadBalancerFailed', slip);
     return outcome;
@@ -117,31 +125,27 @@ export class ServiceReconciler {
   #keep(key: ObjectKey, wish: Wish, slip: string): Decision {
     const { allocator } = this.#options;
     const held = allocator.assignment(key);
-    const outcome = held && allocator.adopt(key, wish, held.addresses);
-    if (outcome !== undefined && !('refused' in outcome)) return { outcome, lost: undefined };
-    return { outcome: refusal('not-requested', slip), lost: outcome };
+    const addresses = held?.addresses.map(({ address }) => address) ?? [];
+    const kept = held && allocator.adopt(key, wish, addresses, this.#now());
+    if (kept && !('refused' in kept.outcome)) return kept;
+    // It asks for nothing that could be given, so it does not wait either.
+    allocator.release(key, this.#now());
+    return { outcome: refusal('not-requested', slip), lost: kept?.lost, missing: undefined };
   }
 
   /** Takes over what a status says, written by an earlier run or by somebody else; the refusal, if it may not stay. */
   #adopt(key: ObjectKey, wish: Wish, addresses: readonly Address[]): Refusal | undefined {
     if (addresses.length === 0) return undefined;
-    const outcome = this.#options.allocator.adopt(key, wish, addresses);
-    if ('refused' in outcome) return outcome;
-    this.#places.set(key, placeOf(outcome, wish));
-    return undefined;
+    const { outcome, lost } = this.#options.allocator.adopt(key, wish, addresses, this.#now());
+    if (!('refused' in outcome)) this.#served.add(key);
+    return lost;
   }
 
   #release(key: ObjectKey): void {
-    const released = this.#options.allocator.release(key);
-    this.#places.delete(key);
+    const released = this.#options.allocator.release(key, this.#now());
+    this.#served.delete(key);
     if (released === undefined) return;
-    this.#options.log.info('released', { service: key, addresses: released.addresses.map(formatAddress) });
-  }
-
-  #reportUse(before: Place | undefined, now: Place | undefined): void {
-    if (before?.text === now?.text && before?.pool === now?.pool) return;
-    for (const place of [before, now]) if (place !== undefined) this.#options.onPoolUse(place.pool);
-    if (before !== undefined && this.#unmet.size > 0) this.#options.onRoom([...this.#unmet.keys()]);
+    this.#options.log.info('released', { service: key, addresses: textsOf(released) });
   }
 
   #complainOfFailure(key: ObjectKey, service: Service, detail: string): void {
@@ -162,10 +166,10 @@ export class ServiceReconciler {
     this.#options.events.record(service, { type: 'Normal', reason: 'ClearAssignment', message });
   }
 
-  #tellAssigned(key: ObjectKey, service: Service, { pool, addresses }: Assignment): void {
+  #tellAssigned(key: ObjectKey, service: Service, assignment: Assignment): void {
     const { events, log } = this.#options;
-    const texts = addresses.map(formatAddress);
-    log.info('assigned', { service: key, addresses: texts, pool });
+    const texts = textsOf(assignment);
+    log.info('assigned', { service: key, addresses: texts, pool: poolOf(assignment) });
     const message = `Assigned IP ${JSON.stringify(texts)}`;
     events.record(service, { type: 'Normal', reason: 'IPAllocated', message });
     for (const annotation of deprecatedAnnotations(service.metadata.annotations ?? {})) {
@@ -198,6 +202,10 @@ export class ServiceReconciler {
     return type === 'LoadBalancer' && loadBalancerClass === this.#options.loadBalancerClass;
   }
 
+  #now(): number {
+    return this.#options.clock.wallTime();
+  }
+
   #readWish(service: Service): ReadWish {
     return readWish(service, this.#namespaceOf(service)?.metadata.labels ?? {});
   }
@@ -210,11 +218,8 @@ export class ServiceReconciler {
 function written(service: Service, assignment: Assignment | undefined): Service {
   const { [serviceAnnotations.ipAllocatedFromPool]: _pool, ...others } = service.metadata.annotations ?? {};
   const annotations =
-    assignment === undefined ? others : { ...others, [serviceAnnotations.ipAllocatedFromPool]: assignment.pool };
-  const loadBalancer =
-    assignment === undefined
-      ? {}
-      : { ingress: assignment.addresses.map((address) => ({ ip: formatAddress(address) })) };
+    assignment === undefined ? others : { ...others, [serviceAnnotations.ipAllocatedFromPool]: poolOf(assignment) };
+  const loadBalancer = assignment === undefined ? {} : { ingress: textsOf(assignment).map((ip) => ({ ip })) };
   return {
     ...service,
     metadata: { ...service.metadata, annotations },
@@ -224,7 +229,7 @@ function written(service: Service, assignment: Assignment | undefined): Service 
 
 function isWritten(service: Service, assignment: Assignment | undefined): boolean {
   const pool = service.metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool];
-  return addressText(service) === textOf(assignment) && pool === assignment?.pool;
+  return addressText(service) === textOf(assignment) && pool === (assignment && poolOf(assignment));
 }
 
 /** Only what we decide is compared: the API server adds fields of its own to an ingress entry. */
@@ -233,7 +238,16 @@ function addressText(service: Service): string {
 }
 
 function textOf(assignment: Assignment | undefined): string {
-  return (assignment?.addresses ?? []).map(formatAddress).join(' ');
+  return assignment === undefined ? '' : textsOf(assignment).join(' ');
+}
+
+function textsOf({ addresses }: Assignment): readonly string[] {
+  return addresses.map(({ address }) => formatAddress(address));
+}
+
+/** The annotation has room for one: that of the first address. */
+function poolOf({ addresses }: Assignment): string {
+  return addresses[0]?.pool ?? '';
 }
 
 function isMarked(service: Service): boolean {
@@ -243,11 +257,6 @@ function isMarked(service: Service): boolean {
 function addressesOf(service: Service): readonly Address[] {
   const ingress = service.status?.loadBalancer?.ingress ?? [];
   return ingress.flatMap(({ ip }) => (ip === undefined ? [] : (parseAddress(ip) ?? [])));
-}
-
-function placeOf(assignment: Assignment, wish: Wish): Place {
-  const text = [textOf(assignment), sharingOf(wish) ?? '', ...portsOf(wish)].join(' ');
-  return { pool: assignment.pool, text };
 }
 
 function ageText(service: Service): string {

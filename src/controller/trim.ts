@@ -4,7 +4,10 @@ import { trimMetadata } from '../kubernetes/trim-metadata.ts';
 /** What the controller keeps of the objects it watches. A write starts from the whole object, read anew. */
 
 export function trimService(service: Service): Service {
-  return { ...service, metadata: trimMetadata(service.metadata, ['metallb.io/', 'metallb.universe.tf/']) };
+  return {
+    ...service,
+    metadata: trimMetadata(service.metadata, ['metallb.io/', 'metallb.universe.tf/', 'garpoon.io/']),
+  };
 }
 
 export function trimNamespace({ metadata }: Namespace): Namespace {

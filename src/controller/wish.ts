@@ -8,8 +8,8 @@ export type ReadWish =
   | {
       readonly wish: Wish;
       /**
-       * Set when the Service requests addresses in a way that cannot be met by anything: why. The wish is then as if it
-       * requested none, and good for keeping addresses only.
+       * Set when the Service requests addresses or pools in a way that cannot be met by anything: why. The wish is then
+       * as if it requested none, and good for keeping addresses only.
        */
       readonly slip: string | undefined;
     }
@@ -30,6 +30,7 @@ function isAboutRequest(reason: WishReason): boolean {
   switch (reason) {
     case 'requested-twice':
     case 'invalid-load-balancer-ips':
+    case 'invalid-address-pools':
     case 'family-mismatch':
       return true;
     case 'no-cluster-ips':
@@ -44,6 +45,7 @@ function isAboutRequest(reason: WishReason): boolean {
 function withoutRequest(service: Service): Service {
   const { loadBalancerIP: _ip, ...spec } = service.spec ?? {};
   // The empty text requests nothing, and goes before the deprecated annotation.
-  const annotations = { ...service.metadata.annotations, [serviceAnnotations.loadBalancerIPs]: '' };
+  const none = { [serviceAnnotations.loadBalancerIPs]: '', [serviceAnnotations.addressPools]: '' };
+  const annotations = { ...service.metadata.annotations, ...none };
   return { ...service, spec, metadata: { ...service.metadata, annotations } };
 }

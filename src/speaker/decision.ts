@@ -35,8 +35,11 @@ export function decide(service: Service | undefined, slices: readonly EndpointSl
   if (addresses === 'invalid') return { withdraw: 'invalidIP' };
   const [first] = addresses;
   if (first === undefined) return { withdraw: 'noIPAllocated' };
-  const pool = view.config.poolOf(addresses);
-  if (pool === undefined) return { withdraw: 'ipNotAllowed' };
+  const pools = view.config.poolsOf(addresses) ?? [];
+  const maySpread = service.metadata.annotations?.[serviceAnnotations.addressPools] !== undefined;
+  // Of several pools the one of the first address decides, as the first address does.
+  const [pool, ...others] = pools;
+  if (pool === undefined || (others.length > 0 && !maySpread)) return { withdraw: 'ipNotAllowed' };
   const labels = service.metadata.labels ?? {};
   const election = elect(
     {
@@ -55,7 +58,8 @@ export function decide(service: Service | undefined, slices: readonly EndpointSl
     const withdraw = reason === 'elected' ? 'notOwner' : reason;
     return election.owner === undefined ? { withdraw } : { withdraw, owner: election.owner };
   }
-  const interfaces = announcedInterfaces(advertisementsFor(labels, pool.l2Advertisements), view.node.labels);
+  const advertisements = pools.flatMap((one) => advertisementsFor(labels, one.l2Advertisements));
+  const interfaces = announcedInterfaces(advertisements, view.node.labels);
   return { announce: addresses, interfaces, pool: pool.name, election };
 }
 

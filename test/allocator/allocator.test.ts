@@ -9,12 +9,12 @@ const test = suite('allocator/allocator');
 
 function allocatorOf(specs: Readonly<Record<string, object>>): Allocator {
   const allocator = new Allocator();
-  allocator.setPools(poolsOf(specs));
+  allocator.setPools(poolsOf(specs), 0);
   return allocator;
 }
 
 const assign = (allocator: Allocator, service: string, wish: Wish = wishOf()) =>
-  shown(allocator.assign(service, wish).outcome);
+  shown(allocator.assign(service, wish, 0).outcome);
 
 const dual = { addresses: ['192.0.2.0/30', '2001:db8::/126'] };
 const outOfOrder = { addresses: ['2001:db8::8/125', '192.0.2.8-192.0.2.9', '2001:db8::/125', '192.0.2.0/31'] };
@@ -226,8 +226,8 @@ for (const [name, priorities, expected] of [
       const serviceAllocation = priority === undefined ? {} : { priority };
       return [pool, { addresses: [`198.51.100.${index}/32`], serviceAllocation }] as const;
     });
-    const { outcome } = allocatorOf(Object.fromEntries(specs)).assign('shop/web', wishOf());
-    assert.equal('pool' in outcome && outcome.pool, expected);
+    const { outcome } = allocatorOf(Object.fromEntries(specs)).assign('shop/web', wishOf(), 0);
+    assert.equal('addresses' in outcome && outcome.addresses[0]?.pool, expected);
   });
 }
 
@@ -235,7 +235,7 @@ test('a Service keeps its address however often it is assigned', () => {
   const allocator = allocatorOf({ a: dual });
   assert.equal(assign(allocator, 'shop/one'), 'a: 192.0.2.0');
   assert.equal(assign(allocator, 'shop/two'), 'a: 192.0.2.1');
-  allocator.release('shop/one');
+  allocator.release('shop/one', 0);
   assert.equal(assign(allocator, 'shop/two'), 'a: 192.0.2.1');
   assert.equal(assign(allocator, 'shop/three'), 'a: 192.0.2.0');
 });
@@ -247,7 +247,7 @@ test('a pool is given out to its last address, and a released one is given again
     services.map((service) => assign(allocator, service)),
     ['a: 192.0.2.0', 'a: 192.0.2.1', 'a: 192.0.2.2', 'a: 192.0.2.3', 'exhausted'],
   );
-  assert.equal(shown(allocator.release('c')), 'a: 192.0.2.2');
+  assert.equal(shown(allocator.release('c', 0)), 'a: 192.0.2.2');
   assert.equal(assign(allocator, 'e'), 'a: 192.0.2.2');
 });
 
@@ -258,24 +258,24 @@ test('the ranges of a pool are used one after the other as they are written, wha
     services.map((service) => assign(allocator, service)),
     ['a: 192.0.2.8', 'a: 192.0.2.9', 'a: 192.0.2.0', 'a: 192.0.2.1', 'exhausted'],
   );
-  allocator.release('b');
-  allocator.release('c');
+  allocator.release('b', 0);
+  allocator.release('c', 0);
   assert.equal(assign(allocator, 'e'), 'a: 192.0.2.9');
 });
 
 test('releasing what holds nothing does nothing', () => {
   const allocator = allocatorOf({ a: dual });
-  assert.equal(allocator.release('shop/web'), undefined);
+  assert.equal(allocator.release('shop/web', 0), undefined);
   assign(allocator, 'shop/web');
-  allocator.release('shop/web');
-  assert.equal(allocator.release('shop/web'), undefined);
+  allocator.release('shop/web', 0);
+  assert.equal(allocator.release('shop/web', 0), undefined);
   assert.equal(allocator.assignment('shop/web'), undefined);
 });
 
 test('a Service that cannot keep its address learns why, and loses it even if there is no other', () => {
   const allocator = allocatorOf({ a: { addresses: ['192.0.2.7/32'] } });
   assign(allocator, 'shop/web');
-  const decision = allocator.assign('shop/web', wishOf({ addresses: ['192.0.2.8'] }));
+  const decision = allocator.assign('shop/web', wishOf({ addresses: ['192.0.2.8'] }), 0);
   assert.equal(decision.lost?.refused, 'not-requested');
   assert.equal(shown(decision.outcome), 'not-in-pool');
   assert.equal(allocator.assignment('shop/web'), undefined);
@@ -301,7 +301,7 @@ for (const [name, from, to, lost, expected] of [
   test(`a Service that ${name} is treated accordingly`, () => {
     const allocator = allocatorOf({ a: dual, b: { addresses: ['198.51.100.0/24'] } });
     assign(allocator, 'shop/web', from);
-    const decision = allocator.assign('shop/web', to);
+    const decision = allocator.assign('shop/web', to, 0);
     assert.equal(decision.lost?.refused, lost);
     assert.equal(shown(decision.outcome), expected);
   });
@@ -309,7 +309,7 @@ for (const [name, from, to, lost, expected] of [
 
 test('after a restart adopted addresses are kept, and nobody is given them before', () => {
   const allocator = allocatorOf({ a: dual });
-  assert.equal(shown(allocator.adopt('shop/old', wishOf(), [address('192.0.2.0')])), 'a: 192.0.2.0');
+  assert.equal(shown(allocator.adopt('shop/old', wishOf(), [address('192.0.2.0')], 0).outcome), 'a: 192.0.2.0');
   assert.equal(assign(allocator, 'shop/new'), 'a: 192.0.2.1');
   assert.equal(assign(allocator, 'shop/old'), 'a: 192.0.2.0');
 });
@@ -325,14 +325,14 @@ for (const [name, wish, addresses, reason] of [
   test(`addresses are not adopted when they are ${name}`, () => {
     const allocator = allocatorOf({ a: dual });
     assign(allocator, 'shop/first');
-    assert.equal(shown(allocator.adopt('shop/web', wish, addresses.map(address))), reason);
+    assert.equal(shown(allocator.adopt('shop/web', wish, addresses.map(address), 0).outcome), reason);
     assert.equal(allocator.assignment('shop/web'), undefined);
   });
 }
 
 test('adopted addresses keep the order of the status', () => {
   const allocator = allocatorOf({ a: dual });
-  allocator.adopt('shop/web', wishOf(requireDual), ['2001:db8::1', '192.0.2.1'].map(address));
+  allocator.adopt('shop/web', wishOf(requireDual), ['2001:db8::1', '192.0.2.1'].map(address), 0);
   assert.equal(assign(allocator, 'shop/web', wishOf(requireDual)), 'a: 2001:db8::1 192.0.2.1');
 });
 
@@ -358,8 +358,8 @@ for (const [name, specs, reason, expected] of [
 ] as const) {
   test(`when the pool ${name}, its Service has ${expected}`, () => {
     const allocator = allocatorOf({ a: dual });
-    allocator.adopt('shop/web', wishOf(), [address('192.0.2.1')]);
-    const lost = allocator.setPools(poolsOf(specs));
+    allocator.adopt('shop/web', wishOf(), [address('192.0.2.1')], 0);
+    const lost = allocator.setPools(poolsOf(specs), 0);
     assert.equal(lost.get('shop/web')?.refused, reason);
     assert.equal(assign(allocator, 'shop/web'), expected);
   });
@@ -368,7 +368,7 @@ for (const [name, specs, reason, expected] of [
 test('avoided addresses are taken away when avoidBuggyIPs is turned on', () => {
   const allocator = allocatorOf({ a: dual });
   assign(allocator, 'shop/web');
-  const lost = allocator.setPools(poolsOf({ a: { ...dual, avoidBuggyIPs: true } }));
+  const lost = allocator.setPools(poolsOf({ a: { ...dual, avoidBuggyIPs: true } }), 0);
   assert.equal(lost.get('shop/web')?.refused, 'address-avoided');
   assert.equal(assign(allocator, 'shop/web'), 'a: 192.0.2.1');
 });
@@ -376,15 +376,15 @@ test('avoided addresses are taken away when avoidBuggyIPs is turned on', () => {
 test('a pool that loses a family loses both addresses of a Service', () => {
   const allocator = allocatorOf({ a: dual });
   assign(allocator, 'shop/web', wishOf(preferDual));
-  const lost = allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.0/30'] } }));
+  const lost = allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.0/30'] } }), 0);
   assert.equal(lost.get('shop/web')?.refused, 'not-in-pool');
   assert.equal(assign(allocator, 'shop/web', wishOf(preferDual)), 'a: 192.0.2.0');
 });
 
 test('a pool that gains a family completes a Service that prefers two', () => {
   const allocator = allocatorOf({ a: { addresses: ['192.0.2.0/30'] } });
-  allocator.adopt('shop/web', wishOf(preferDual), [address('192.0.2.3')]);
-  allocator.setPools(poolsOf({ a: dual }));
+  allocator.adopt('shop/web', wishOf(preferDual), [address('192.0.2.3')], 0);
+  allocator.setPools(poolsOf({ a: dual }), 0);
   assert.equal(assign(allocator, 'shop/web', wishOf(preferDual)), 'a: 192.0.2.3 2001:db8::');
 });
 

@@ -8,11 +8,11 @@ const test = suite('allocator/sharing');
 
 function newAllocator(): Allocator {
   const allocator = new Allocator();
-  allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.0/30', '2001:db8::/126'] } }));
+  allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.0/30', '2001:db8::/126'] } }), 0);
   return allocator;
 }
 
-const assign = (allocator: Allocator, service: string, wish: Wish) => shown(allocator.assign(service, wish).outcome);
+const assign = (allocator: Allocator, service: string, wish: Wish) => shown(allocator.assign(service, wish, 0).outcome);
 
 const http = wishOf({ sharingKey: 'web', ports: tcp(80) });
 
@@ -40,7 +40,7 @@ for (const [name, second, refused, elsewhere] of [
     assign(allocator, 'shop/first', http);
     const asking = { ...second, addresses: [address('192.0.2.0')] };
     assert.equal(assign(allocator, 'shop/second', asking), refused ?? 'a: 192.0.2.0');
-    allocator.release('shop/second');
+    allocator.release('shop/second', 0);
     assert.equal(assign(allocator, 'shop/second', second), elsewhere);
   });
 }
@@ -65,7 +65,7 @@ test('a Service joins the lowest address that it may share, before or after a fr
   const allocator = newAllocator();
   assign(allocator, 'shop/alone', wishOf());
   assign(allocator, 'shop/first', http);
-  allocator.release('shop/alone');
+  allocator.release('shop/alone', 0);
   const https = { ...http, ports: tcp(443) };
   assert.equal(assign(allocator, 'shop/free', https), 'a: 192.0.2.0');
   assert.equal(assign(allocator, 'shop/second', { ...http, ports: tcp(22) }), 'a: 192.0.2.0');
@@ -74,12 +74,12 @@ test('a Service joins the lowest address that it may share, before or after a fr
 
 test('a shared address of the first range goes before a free one of the next, and a free one before a shared one', () => {
   const allocator = new Allocator();
-  allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.9/32', '192.0.2.0/30'] } }));
+  allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.9/32', '192.0.2.0/30'] } }), 0);
   assign(allocator, 'shop/first', http);
   assign(allocator, 'shop/second', http);
   assert.equal(assign(allocator, 'shop/third', { ...http, ports: tcp(443) }), 'a: 192.0.2.9');
-  allocator.release('shop/first');
-  allocator.release('shop/third');
+  allocator.release('shop/first', 0);
+  allocator.release('shop/third', 0);
   assert.equal(assign(allocator, 'shop/fourth', { ...http, ports: tcp(443) }), 'a: 192.0.2.9');
   assert.deepEqual(allocator.holders(address('192.0.2.0')), ['shop/second']);
 });
@@ -88,10 +88,10 @@ test('an address is free again when its last Service has left', () => {
   const allocator = newAllocator();
   assign(allocator, 'shop/first', http);
   assign(allocator, 'shop/second', { ...http, ports: tcp(443) });
-  allocator.release('shop/first');
+  allocator.release('shop/first', 0);
   assert.deepEqual(allocator.holders(address('192.0.2.0')), ['shop/second']);
   assert.equal(assign(allocator, 'shop/third', wishOf()), 'a: 192.0.2.1');
-  allocator.release('shop/second');
+  allocator.release('shop/second', 0);
   assert.deepEqual(allocator.holders(address('192.0.2.0')), []);
   assert.equal(assign(allocator, 'shop/fourth', wishOf()), 'a: 192.0.2.0');
 });
@@ -100,14 +100,14 @@ test('the port of a Service that left can be used again', () => {
   const allocator = newAllocator();
   assign(allocator, 'shop/first', http);
   assign(allocator, 'shop/second', { ...http, ports: tcp(443) });
-  allocator.release('shop/first');
+  allocator.release('shop/first', 0);
   assert.equal(assign(allocator, 'shop/third', http), 'a: 192.0.2.0');
 });
 
 test('the only Service on an address may change its key, and the new key counts', () => {
   const allocator = newAllocator();
   assign(allocator, 'shop/first', http);
-  const decision = allocator.assign('shop/first', { ...http, sharingKey: 'mail' });
+  const decision = allocator.assign('shop/first', { ...http, sharingKey: 'mail' }, 0);
   assert.deepEqual([shown(decision.outcome), decision.lost], ['a: 192.0.2.0', undefined]);
   assert.equal(assign(allocator, 'shop/second', { ...http, ports: tcp(443) }), 'a: 192.0.2.1');
   assert.equal(assign(allocator, 'shop/third', wishOf({ sharingKey: 'mail', ports: tcp(25) })), 'a: 192.0.2.0');
@@ -123,7 +123,7 @@ for (const [name, change, lost] of [
     const allocator = newAllocator();
     assign(allocator, 'shop/first', http);
     assign(allocator, 'shop/second', { ...http, ports: tcp(443) });
-    const decision = allocator.assign('shop/first', { ...http, ...change });
+    const decision = allocator.assign('shop/first', { ...http, ...change }, 0);
     assert.equal(decision.lost?.refused, lost);
     assert.equal(shown(decision.outcome), 'a: 192.0.2.1');
     assert.deepEqual(allocator.holders(address('192.0.2.0')), ['shop/second']);
@@ -142,6 +142,6 @@ test('sharing outlives a change of pools', () => {
   const allocator = newAllocator();
   assign(allocator, 'shop/first', http);
   assign(allocator, 'shop/second', { ...http, ports: tcp(443) });
-  assert.deepEqual(allocator.setPools(poolsOf({ b: { addresses: ['192.0.2.0/24'] } })), new Map());
+  assert.deepEqual(allocator.setPools(poolsOf({ b: { addresses: ['192.0.2.0/24'] } }), 0), new Map());
   assert.deepEqual(allocator.holders(address('192.0.2.0')), ['shop/first', 'shop/second']);
 });

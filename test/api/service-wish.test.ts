@@ -28,7 +28,9 @@ test('a Service that asks for nothing wishes for any address of its family', () 
     families: [4],
     familyPolicy: 'SingleStack',
     addresses: [],
+    count: 1,
     pool: undefined,
+    pools: [],
     sharingKey: undefined,
     backend: '',
     ports: [],
@@ -75,6 +77,42 @@ test('an empty pool name asks for no pool, an empty sharing key is still a key',
   const { pool, sharingKey } = wish(v4, { 'metallb.io/address-pool': '', 'metallb.io/allow-shared-ip': '' });
   assert.deepEqual({ pool, sharingKey }, { pool: undefined, sharingKey: '' });
 });
+
+for (const [name, annotations, pools] of [
+  ['one', { 'garpoon.io/address-pools': 'office' }, ['office']],
+  ['several, in their order', { 'garpoon.io/address-pools': ' office-v6 , office' }, ['office-v6', 'office']],
+  ['none, when empty', { 'garpoon.io/address-pools': '' }, []],
+  ['one, beside an empty pool', { 'garpoon.io/address-pools': 'a', 'metallb.io/address-pool': '' }, ['a']],
+  ["none under MetalLB's prefixes", { 'metallb.io/address-pools': 'a', 'metallb.universe.tf/address-pools': 'a' }, []],
+] as const) {
+  test(`pools that serve a Service together come from an annotation: ${name}`, () => {
+    assert.deepEqual(wish(v4, annotations).pools, pools);
+  });
+}
+
+for (const [value, beside, complaint] of [
+  ['office,', {}, 'must be names of pools separated by commas, such as office,office-v6'],
+  [',', {}, 'must be names of pools separated by commas, such as office,office-v6'],
+  ['office,lab,office', {}, 'names a pool twice: remove one of the two'],
+  [
+    'lab',
+    { 'metallb.io/address-pool': 'office' },
+    'and metallb.io/address-pool both request pools: remove one of the two',
+  ],
+  [
+    'lab',
+    { 'metallb.universe.tf/address-pool': 'office' },
+    'and metallb.io/address-pool both request pools: remove one of the two',
+  ],
+] as const) {
+  test(`invalid-address-pools: "${value}" beside ${JSON.stringify(beside)}`, () => {
+    const result = parseServiceWish(service(v4, { 'garpoon.io/address-pools': value, ...beside }));
+    assert.ok('reason' in result);
+    const { object, field, reason, message } = result;
+    assert.deepEqual([object, reason, message], ['Service shop/web', 'invalid-address-pools', complaint]);
+    assert.equal(field, 'metadata.annotations[garpoon.io/address-pools]');
+  });
+}
 
 test('the backend is the selector with traffic policy Local, and nothing with Cluster', () => {
   const selector = { tier: 'web', app: 'shop' };

@@ -77,13 +77,13 @@ for (const [name, spec, chosen] of [
 
 test('addresses are of a pool when all of them are', () => {
   const config = compiled({ pools: [pool('a', ['192.0.2.0/25', '2001:db8::/64']), pool('b', ['192.0.2.128/25'])] });
-  const poolOf = (...texts: string[]) => config.poolOf(texts.map((text) => parseAddress(text) as Address))?.name;
-  assert.equal(poolOf('192.0.2.1', '2001:db8::1'), 'a');
-  assert.equal(poolOf('192.0.2.200'), 'b');
-  assert.equal(poolOf('192.0.2.1', '192.0.2.200'), undefined);
-  assert.equal(poolOf('192.0.2.1', '198.51.100.1'), undefined);
-  assert.equal(poolOf('198.51.100.1', '192.0.2.1'), undefined);
-  assert.equal(poolOf(), undefined);
+  const poolsOf = (...texts: string[]) =>
+    config.poolsOf(texts.map((text) => parseAddress(text) as Address))?.map(({ name }) => name);
+  assert.deepEqual(poolsOf('192.0.2.1', '2001:db8::1'), ['a']);
+  assert.deepEqual(poolsOf('192.0.2.200'), ['b']);
+  assert.deepEqual(poolsOf('192.0.2.200', '192.0.2.1', '192.0.2.201'), ['b', 'a']);
+  assert.deepEqual(poolsOf('192.0.2.1', '198.51.100.1'), undefined);
+  assert.deepEqual(poolsOf(), []);
 });
 
 test('a pool is found by its name', () => {

@@ -58,6 +58,12 @@ for (const [what, spec, annotations, addresses] of [
     '2001:db8::15 192.0.2.15',
   ],
   ['that asks for a pool', {}, { [wantPool]: 'only-v4' }, '198.18.1.1'],
+  [
+    'whose families may be of several pools',
+    { ipFamilyPolicy: 'RequireDualStack' },
+    { 'garpoon.io/address-pools': 'only-v4,lan' },
+    '198.18.1.1 2001:db8::10',
+  ],
   ['that asks in the old spelling', {}, { 'metallb.universe.tf/address-pool': 'only-v4' }, '198.18.1.1'],
 ] as const satisfies readonly (readonly [string, Service['spec'], object, string])[]) {
   test(
@@ -90,9 +96,15 @@ for (const [why, spec, annotations, complaint] of [
   ['the pool does not exist', {}, { [wantPool]: 'dmz' }, /pool dmz is requested but does not exist/],
   ['the address is in no pool', {}, { [wantAddress]: '198.18.9.9' }, /198\.18\.9\.9 is not in one of the pools/],
   ['the address is taken', {}, { [wantAddress]: '192.0.2.10' }, /192\.0\.2\.10 is in use by default\/first/],
-  ['no address is left', {}, {}, /no address left for IPv4 in pool lan/],
-  ['no pool has the family', { ipFamilies: ['IPv6'] }, {}, /no address left for IPv6/],
+  ['no address is left', {}, {}, /pool lan is full: 1 of 1 in use/],
+  ['no pool has the family', { ipFamilies: ['IPv6'] }, {}, /pool lan has no IPv6 addresses/],
   ['the request is no address', {}, { [wantAddress]: 'one' }, /must be one address, .*found "one"/],
+  [
+    'the pools are asked for twice',
+    {},
+    { [wantPool]: 'lan', 'garpoon.io/address-pools': 'lan' },
+    /both request pools: remove one of the two/,
+  ],
   [
     'it is requested twice',
     { loadBalancerIP: '192.0.2.10' },

@@ -30,6 +30,24 @@ for (const [how, free] of [
   );
 }
 
+test(
+  'a Service that comes to ask for nonsense does not keep the others waiting',
+  inWorld(async (world, cluster) => {
+    await cluster.pool('lan', lan(1));
+    await world.start();
+    await cluster.service('holder');
+    await world.has('holder', '192.0.2.10');
+    for (const name of ['first', 'second']) {
+      await cluster.service(name);
+      await world.told(name, 'AllocationFailed', 1);
+    }
+    await cluster.annotate('first', { [wantAddress]: 'one' });
+    await world.told('first', 'AllocationFailed', 2);
+    await cluster.deleteService('holder');
+    await world.has('second', '192.0.2.10');
+  }),
+);
+
 for (const [how, holder, change] of [
   ['begins to share', {}, { annotations: { [share]: 'key' } }],
   ['changes its key to theirs', { [share]: 'other' }, { annotations: { [share]: 'key' } }],

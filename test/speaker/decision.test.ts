@@ -296,6 +296,13 @@ for (const [fact, service, slices, facts, expected] of [
     '192.0.2.1@eth0,eth1,eth2,eth3',
   ],
   [
+    'addresses of two pools that it asks for',
+    serviceAt('192.0.2.1 2001:db8::1', {}, { annotations: { 'garpoon.io/address-pools': 'pool-0,pool-1' } }),
+    endpointsOn('node-a'),
+    { pools: [['192.0.2.0/24'], ['2001:db8::/120']], advertisements: [{ interfaces: ['eth0'] }] },
+    '192.0.2.1@eth0 2001:db8::1@eth0',
+  ],
+  [
     'all interfaces, when one advertisement names none',
     serviceAt('192.0.2.1'),
     endpointsOn('node-a'),
