@@ -8,7 +8,7 @@ export function trimService(service: Service): Service {
   const { type: kind, loadBalancerClass, externalTrafficPolicy } = spec ?? {};
   return {
     ...type,
-    metadata: trimMetadata(metadata, ['metallb.io/', 'metallb.universe.tf/']),
+    metadata: trimMetadata(metadata, ['metallb.io/', 'metallb.universe.tf/', 'garpoon.io/']),
     spec: {
       ...(kind === undefined ? {} : { type: kind }),
       ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),
