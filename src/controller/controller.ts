@@ -18,6 +18,8 @@ import { trimNamespace, trimService } from './trim.ts';
 
 /** The longest that is waited before another look at what is due; milliseconds. Timers cannot wait for a month. */
 const longestWait = 3_600_000;
+/** For how long the last writes are waited for when it stops; milliseconds. */
+const lastWrites = 500;
 
 export type ControllerOptions = {
   readonly client: ApiClient;
@@ -117,9 +119,11 @@ export class Controller {
   async stop(): Promise<void> {
     this.#awaitRelease(undefined);
     const queues = [this.#queue.stop(), this.#poolStatus.stop()];
-    // A write that waits for an API server that is away would hold us up; the next controller makes it.
-    this.#stopping.abort();
+    // Whoever leads next must not find a write of ours under way; but an API server that is away shall not hold us up.
+    const limit = this.#clock.after(lastWrites, () => this.#stopping.abort());
     await Promise.all(queues);
+    limit.cancel();
+    this.#stopping.abort();
     await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
     await this.#events.stop();
   }

@@ -37,6 +37,8 @@ export type LeaderElectionOptions = {
   readonly identity: string;
   /** A term has begun; it has ended when its signal aborts. Another may follow. Must not throw. */
   readonly onElected: (term: Fence) => void;
+  /** Somebody else leads, as far as is known. Must not throw. */
+  readonly onFollowing?: (leader: string) => void;
   readonly clock: Clock;
   readonly uptime: Uptime;
   readonly random: Random;
@@ -216,6 +218,7 @@ export class LeaderElection {
 
   #follow(holder: string): void {
     this.#tell(`following ${holder}`, () => this.#log.info('following', { leader: holder }));
+    this.#options.onFollowing?.(holder);
   }
 
   /** What a watch brings may be late, but never makes a Lease look older than it is. */

@@ -97,6 +97,8 @@ export class GarpoonProcesses {
       `--namespace=${systemNamespace}`,
       `--health-probe-host=${managementAddress}`,
       `--metrics-host=${managementAddress}`,
+      // There is one, and when it is killed and started again nobody wants to wait for its Lease to run out.
+      '--leader-elect=false',
     ];
   }
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { Controller } from '../../src/controller/controller.ts';
+import { Replica } from '../../src/controller/replica.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
 import { ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { systemUptime } from '../../src/runtime/uptime.ts';
 import { Speaker } from '../../src/speaker/speaker.ts';
 import { FakeResponder, sha256 } from '../speaker/support.ts';
 import { impatient, system, TestCluster } from '../support/cluster.ts';
@@ -68,7 +70,14 @@ async function askedInALife(): Promise<Asked> {
   };
   const clients = programs.map((name) => new ApiClient({ server: doors[name].url, clock: systemClock }));
   const shared = { namespace: system, loadBalancerClass: '', clock: systemClock, random: impatient, log: silentLogger };
-  const controller = new Controller({ ...shared, client: clients[0]! });
+  const controller = new Replica({
+    ...shared,
+    client: clients[0]!,
+    lease: `${system}/garpoon-controller`,
+    identity: 'a',
+    uptime: systemUptime,
+    worker: (client) => new Controller({ ...shared, client }),
+  });
   const responder = new FakeResponder();
   const speaker = new Speaker({
     ...shared,

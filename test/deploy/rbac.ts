@@ -8,11 +8,14 @@ export type Permission = {
   readonly resource: string;
   /** Undefined: in all of them, or of an object that is in none. */
   readonly namespace: string | undefined;
+  /** Undefined: any. A list of the object of one name (by a field selector) counts as a request for that object. */
+  readonly name: string | undefined;
 };
 
 /** `update ipaddresspools/status metallb.io in metallb-system` */
-export function describe({ verb, resource, group, namespace }: Permission): string {
-  return `${verb} ${resource} ${group || 'core'} ${namespace === undefined ? 'everywhere' : `in ${namespace}`}`;
+export function describe({ verb, resource, group, namespace, name }: Permission): string {
+  const which = name === undefined ? resource : `${resource} ${name}`;
+  return `${verb} ${which} ${group || 'core'} ${namespace === undefined ? 'everywhere' : `in ${namespace}`}`;
 }
 
 export function covers(granted: Permission, asked: Permission): boolean {
@@ -20,7 +23,8 @@ export function covers(granted: Permission, asked: Permission): boolean {
     granted.verb === asked.verb &&
     granted.group === asked.group &&
     granted.resource === asked.resource &&
-    (granted.namespace === undefined || granted.namespace === asked.namespace)
+    (granted.namespace === undefined || granted.namespace === asked.namespace) &&
+    (granted.name === undefined || granted.name === asked.name)
   );
 }
 
@@ -36,7 +40,8 @@ export function permissionAsked(method: string, url: string): Permission {
   const isInside = namespace !== undefined && steps.length > 2 && !['status', 'finalize'].includes(steps[2]!);
   const [plural, name, ...subresource] = isInside ? steps.slice(2) : steps;
   const verb = verbOf(method, name !== undefined, ['true', '1'].includes(searchParams.get('watch') ?? ''));
-  return { verb, group, resource: [plural, ...subresource].join('/'), namespace };
+  const selected = /^metadata\.name=([^,]+)$/.exec(searchParams.get('fieldSelector') ?? '')?.[1];
+  return { verb, group, resource: [plural, ...subresource].join('/'), namespace, name: name ?? selected };
 }
 
 function verbOf(method: string, hasName: boolean, isWatch: boolean): string {
@@ -74,14 +79,17 @@ function isAccount({ kind, namespace, name }: Subject, account: string): boolean
   return kind === 'ServiceAccount' && name === metadata.name && namespace === metadata.namespace;
 }
 
-type Rule = { apiGroups: string[]; resources: string[]; verbs: string[] };
+type Rule = { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] };
 
 /** Only what is written out one by one: a wildcard is more than anybody needs, and other fields are not understood. */
 function permissionsOf(rule: object, namespace: string | undefined): readonly Permission[] {
-  assert.deepEqual(Object.keys(rule).sort(), ['apiGroups', 'resources', 'verbs'], JSON.stringify(rule));
+  const { resourceNames: _, ...others } = rule as Rule;
+  assert.deepEqual(Object.keys(others).sort(), ['apiGroups', 'resources', 'verbs'], JSON.stringify(rule));
   assert.ok(!JSON.stringify(rule).includes('*'), `a wildcard: ${JSON.stringify(rule)}`);
-  const { apiGroups, resources, verbs } = rule as Rule;
+  const { apiGroups, resources, resourceNames = [undefined], verbs } = rule as Rule;
   return apiGroups.flatMap((group) =>
-    resources.flatMap((resource) => verbs.map((verb) => ({ verb, group, resource, namespace }))),
+    resources.flatMap((resource) =>
+      verbs.flatMap((verb) => resourceNames.map((name) => ({ verb, group, resource, namespace, name }))),
+    ),
   );
 }

@@ -75,8 +75,9 @@ export const watchFacts: readonly Fact[] = [
     const silent = await api.watch(berths, from);
     const { body } = await api.merge(`${berths}/a`, { spec: { depth: 2 } });
     await Promise.all([asked.ended, silent.ended]);
-    assert.deepEqual([asked.log, silent.log], [['MODIFIED a', 'BOOKMARK'], ['MODIFIED a']]);
-    const { kind, metadata } = asked.seen[1].object;
+    // A server may say it twice.
+    assert.deepEqual([[...new Set(asked.log)], silent.log], [['MODIFIED a', 'BOOKMARK'], ['MODIFIED a']]);
+    const { kind, metadata } = asked.seen.at(-1).object;
     assert.equal(kind, 'Berth');
     assert.ok(Number(metadata.resourceVersion) >= Number(body.metadata.resourceVersion));
   }),
