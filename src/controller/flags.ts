@@ -1,5 +1,6 @@
 import type { FlagSet } from '../runtime/flags.ts';
 import { daemonFlags, healthFlags, metricsFlags } from '../telemetry/daemon.ts';
+import { webhookFlags } from './webhook-flags.ts';
 
 export const flags = {
   ...daemonFlags,
@@ -12,4 +13,5 @@ export const flags = {
     oneOf: ['true', 'false'],
   },
   'pod-name': { kind: 'text', help: 'name of this Pod', env: 'METALLB_POD_NAME', default: '' },
+  ...webhookFlags,
 } as const satisfies FlagSet;

@@ -1,4 +1,6 @@
 import { hostname } from 'node:os';
+import type { ApiClient } from '../kubernetes/client.ts';
+import { Configuration } from '../kubernetes/configuration.ts';
 import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { systemRandom } from '../runtime/random.ts';
@@ -6,7 +8,8 @@ import { systemUptime } from '../runtime/uptime.ts';
 import { runDaemon } from '../telemetry/daemon.ts';
 import { Controller } from './controller.ts';
 import { flags } from './flags.ts';
-import { Replica } from './replica.ts';
+import { Replica, termOf } from './replica.ts';
+import { Webhooks } from './webhooks.ts';
 
 /** MetalLB's controller has no Lease, so the name is ours. */
 const leaseName = 'garpoon-controller';
@@ -16,24 +19,35 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
   return runDaemon('controller', flags, argv, env, (values, log) => {
     const client = clientFromKubeConfig({ path: values.kubeconfig, clock: systemClock });
     const edge = { clock: systemClock, random: systemRandom, log };
-    const { namespace, 'lb-class': loadBalancerClass } = values;
-    const worker = (writer: typeof client) => new Controller({ client: writer, namespace, loadBalancerClass, ...edge });
+    const options = { ...edge, client, namespace: values.namespace, loadBalancerClass: values['lb-class'] };
+    // Of every replica, for its webhooks. The leader reads the configuration anew, with all else.
+    const configuration = new Configuration(options);
+    const isWanted = values['webhook-mode'] === 'enabled';
+    const webhooks = isWanted ? new Webhooks({ ...options, configuration, flags: values }) : undefined;
+    const worker = (writer: ApiClient) =>
+      termOf(new Controller({ ...options, client: writer }), webhooks?.upkeep(writer));
     const daemon =
       values['leader-elect'] === 'false'
         ? worker(client)
         : new Replica({
+            ...edge,
             client,
-            lease: `${namespace}/${leaseName}`,
+            lease: `${values.namespace}/${leaseName}`,
             identity: `${values['pod-name'] || hostname()}_${Buffer.from(systemRandom.bytes(8)).toString('hex')}`,
             uptime: systemUptime,
             worker,
-            ...edge,
           });
     return {
-      start: () => daemon.start(),
-      unready: () => daemon.unready(),
+      async start() {
+        if (isWanted) configuration.start();
+        // The first certificate is made by a leader, who need not be this one.
+        await Promise.all([webhooks?.start(), daemon.start()]);
+      },
+      unready: () => [...daemon.unready(), ...(webhooks?.unready() ?? [])],
       async stop() {
         await daemon.stop();
+        await webhooks?.stop();
+        await configuration.stop();
         client.close();
       },
     };

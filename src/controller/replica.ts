@@ -12,6 +12,21 @@ export type Worker = {
   unready(): readonly string[];
 };
 
+/** The controller, and beside it what else the leader sees to. */
+export function termOf(controller: Worker, upkeep: { start(): void; stop(): Promise<void> } | undefined): Worker {
+  return {
+    start() {
+      upkeep?.start();
+      return controller.start();
+    },
+    async stop() {
+      await upkeep?.stop();
+      await controller.stop();
+    },
+    unready: () => controller.unready(),
+  };
+}
+
 export type ReplicaOptions = Omit<LeaderElectionOptions, 'onElected' | 'onFollowing'> & {
   /** Makes what works in a term, with the client that may write as long as the term lasts. */
   readonly worker: (client: ApiClient) => Worker;

@@ -120,6 +120,17 @@ export class Configuration {
     return this.#errors;
   }
 
+  /** Whether `resources()` is all there is. */
+  get isSynced(): boolean {
+    return this.#all().every((kind) => kind.isReady);
+  }
+
+  /** The resources as they are in the API, whether they are in force or not. */
+  resources(): Resources {
+    const lists = Object.entries(this.#kinds).map(([key, { store }]) => [key, store.list()]);
+    return Object.fromEntries(lists) as Resources;
+  }
+
   /** Called when another configuration is in force. */
   onChange(listener: (config: Config) => void): void {
     this.#listeners.add(listener);
@@ -136,14 +147,13 @@ export class Configuration {
 
   /** Changes that arrive together are compiled together. */
   #compileSoon(): void {
-    if (this.#all().every((kind) => kind.isReady)) this.#pending ??= this.#clock.after(0, () => this.#compile());
+    if (this.isSynced) this.#pending ??= this.#clock.after(0, () => this.#compile());
   }
 
   #compile(): void {
     this.#pending?.cancel();
     this.#pending = undefined;
-    const lists = Object.entries(this.#kinds).map(([key, { store }]) => [key, store.list()]);
-    const compiled = compile(Object.fromEntries(lists) as Resources, { nodes: this.#nodes });
+    const compiled = compile(this.resources(), { nodes: this.#nodes });
     if ('errors' in compiled) this.#refuse(compiled.errors);
     else this.#put(compiled.config);
   }

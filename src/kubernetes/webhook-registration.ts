@@ -5,7 +5,12 @@ import type { Random } from '../runtime/random.ts';
 import { isConflict, isNotFound } from './api-error.ts';
 import type { CertificateSource } from './certificates.ts';
 import type { ApiClient } from './client.ts';
-import type { CustomResourceDefinition, KubernetesObject, ValidatingWebhookConfiguration } from './core.ts';
+import type {
+  CustomResourceDefinition,
+  KubernetesObject,
+  ValidatingWebhookConfiguration,
+  WebhookClientConfig,
+} from './core.ts';
 import { Reflector } from './reflector.ts';
 import { customResourceDefinitions, type Resource, validatingWebhookConfigurations } from './resource.ts';
 import { Store } from './store.ts';
@@ -22,11 +27,19 @@ export type WebhookRegistrationOptions = {
   readonly configurations: readonly string[];
   /** Names of CustomResourceDefinitions whose conversion webhook is ours. */
   readonly definitions: readonly string[];
+  /**
+   * CustomResourceDefinition → the Service whose webhook converts it, which is set there with the bundle: how objects
+   * were converted before does not matter.
+   */
+  readonly conversions?: Readonly<Record<string, ServiceReference>>;
   readonly certificates: Pick<CertificateSource, 'current' | 'onChange'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
 };
+
+/** As the API server completes it, or it would never be found to be there. */
+export type ServiceReference = Readonly<Required<NonNullable<WebhookClientConfig['service']>>>;
 
 /**
  * Keeps the API server told whom our webhooks' certificate is vouched for by: the caBundle of every place that names
@@ -44,6 +57,9 @@ export class WebhookRegistration {
     this.#queue = new WorkQueue({ ...options, name: 'webhook registration', reconcile: (key) => this.#reconcile(key) });
     for (const name of options.configurations) this.#follow(validatingWebhookConfigurations, name, configurationWith);
     for (const name of options.definitions) this.#follow(customResourceDefinitions, name, definitionWith);
+    for (const [name, service] of Object.entries(options.conversions ?? {})) {
+      this.#follow(customResourceDefinitions, name, (definition, bundle) => convertedBy(service, definition, bundle));
+    }
     this.#unsubscribe = options.certificates.onChange(() => {
       for (const key of this.#registered.keys()) this.#queue.add(key);
     });
@@ -155,4 +171,13 @@ function definitionWith(definition: CustomResourceDefinition, caBundle: string):
   if (conversion?.strategy !== 'Webhook' || conversion.webhook?.clientConfig === undefined) return definition;
   const webhook = { ...conversion.webhook, clientConfig: { ...conversion.webhook.clientConfig, caBundle } };
   return { ...definition, spec: { ...definition.spec, conversion: { ...conversion, webhook } } };
+}
+
+function convertedBy(
+  service: ServiceReference,
+  definition: CustomResourceDefinition,
+  caBundle: string,
+): CustomResourceDefinition {
+  const webhook = { clientConfig: { service, caBundle }, conversionReviewVersions: ['v1'] };
+  return { ...definition, spec: { ...definition.spec, conversion: { strategy: 'Webhook', webhook } } };
 }

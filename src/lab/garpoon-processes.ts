@@ -99,6 +99,8 @@ export class GarpoonProcesses {
       `--metrics-host=${managementAddress}`,
       // There is one, and when it is killed and started again nobody wants to wait for its Lease to run out.
       '--leader-elect=false',
+      // Nothing leads from the lab's API server to the webhooks.
+      '--webhook-mode=disabled',
     ];
   }
 

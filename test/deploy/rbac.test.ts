@@ -1,20 +1,30 @@
 import assert from 'node:assert/strict';
 import { Controller } from '../../src/controller/controller.ts';
-import { Replica } from '../../src/controller/replica.ts';
+import { Replica, termOf } from '../../src/controller/replica.ts';
+import { webhookFlags } from '../../src/controller/webhook-flags.ts';
+import { Webhooks } from '../../src/controller/webhooks.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
 import { ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
+import { Configuration } from '../../src/kubernetes/configuration.ts';
+import { customResourceDefinitions, secrets, validatingWebhookConfigurations } from '../../src/kubernetes/resource.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { parseFlags } from '../../src/runtime/flags.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { systemUptime } from '../../src/runtime/uptime.ts';
 import { Speaker } from '../../src/speaker/speaker.ts';
 import { FakeResponder, sha256 } from '../speaker/support.ts';
 import { impatient, system, TestCluster } from '../support/cluster.ts';
 import { eventually, suite } from '../support/suite.ts';
-import { containerOf, manifest } from './manifests.ts';
+import { containerOf, manifest, manifests } from './manifests.ts';
 import { covers, describe, type Permission, permissionAsked, permissionsGranted } from './rbac.ts';
 import { RecordingProxy } from './recording-proxy.ts';
 
 const test = suite('deploy/rbac');
+
+const registrations = manifests.filter(({ kind }) => kind === 'ValidatingWebhookConfiguration');
+const defaults = parseFlags(webhookFlags, [], {});
+if ('problem' in defaults) throw new Error(defaults.problem);
+const webhookDefaults = defaults.values;
 
 const programs = ['controller', 'speaker'] as const;
 type Asked = Readonly<Record<(typeof programs)[number], readonly Permission[]>>;
@@ -70,13 +80,15 @@ async function askedInALife(): Promise<Asked> {
   };
   const clients = programs.map((name) => new ApiClient({ server: doors[name].url, clock: systemClock }));
   const shared = { namespace: system, loadBalancerClass: '', clock: systemClock, random: impatient, log: silentLogger };
+  const ofController = { ...shared, client: clients[0]! };
+  const configuration = new Configuration(ofController);
+  const webhooks = new Webhooks({ ...ofController, configuration, flags: { ...webhookDefaults, 'webhook-port': 0 } });
   const controller = new Replica({
-    ...shared,
-    client: clients[0]!,
+    ...ofController,
     lease: `${system}/garpoon-controller`,
     identity: 'a',
     uptime: systemUptime,
-    worker: (client) => new Controller({ ...shared, client }),
+    worker: (client) => termOf(new Controller({ ...shared, client }), webhooks.upkeep(client)),
   });
   const responder = new FakeResponder();
   const speaker = new Speaker({
@@ -95,16 +107,45 @@ async function askedInALife(): Promise<Asked> {
   });
   try {
     await cluster.node('node-a');
-    await Promise.all([controller.start(), speaker.start()]);
+    for (const object of registrations) await cluster.put(validatingWebhookConfigurations, object);
+    configuration.start();
+    await Promise.all([webhooks.start(), controller.start(), speaker.start()]);
+    await registered(cluster);
+    // Nothing leads from here to their Service: they would refuse what comes now.
+    await cluster.client.delete(validatingWebhookConfigurations, registrations[0]!.metadata.name);
     await live(cluster, responder);
+    await renewed(cluster);
   } finally {
     await Promise.all([controller.stop(), speaker.stop()]);
+    await webhooks.stop();
+    await configuration.stop();
     for (const client of clients) client.close();
     for (const name of programs) await doors[name].close();
     await cluster.stop();
   }
   const read = (door: RecordingProxy) => door.requests.map(({ method, url }) => permissionAsked(method, url));
   return { controller: read(doors.controller), speaker: read(doors.speaker) };
+}
+
+/** Everything is told of the first certificate. */
+async function registered(cluster: TestCluster): Promise<void> {
+  await eventually('the webhooks are registered', async () => {
+    const found = await cluster.client.get(validatingWebhookConfigurations, registrations[0]!.metadata.name);
+    const definition = await cluster.client.get(customResourceDefinitions, 'bgppeers.metallb.io');
+    return (
+      found?.webhooks?.every(({ clientConfig }) => clientConfig.caBundle !== undefined) &&
+      definition?.spec.conversion?.strategy === 'Webhook'
+    );
+  });
+}
+
+/** Somebody spoils the certificate, and another is made. */
+async function renewed(cluster: TestCluster): Promise<void> {
+  const key = `${system}/${webhookDefaults['webhook-secret']}`;
+  await cluster.change(secrets, key, (secret) => ({ ...secret, data: { ...secret.data, 'tls.crt': '' } }));
+  await eventually('the certificate is there again', async () => {
+    return (await cluster.client.get(secrets, key))?.data?.['tls.crt'] !== '';
+  });
 }
 
 /** Services come, wait, go and come back, and so does the node; what happens twice is an event counted up. */

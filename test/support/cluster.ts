@@ -15,7 +15,7 @@ import {
   type Resource,
   services,
 } from '../../src/kubernetes/resource.ts';
-import { ApiServer } from '../../src/lab/api-server/api-server.ts';
+import { ApiServer, type ApiServerOptions } from '../../src/lab/api-server/api-server.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Random, seededRandom } from '../../src/runtime/random.ts';
@@ -45,8 +45,9 @@ export class TestCluster {
   readonly #port: number;
   readonly #clients: ApiClient[] = [];
 
-  static async start(): Promise<TestCluster> {
-    const api = new ApiServer({ clock: systemClock, random: seededRandom(1), log: silentLogger, crds });
+  static async start(options: Pick<ApiServerOptions, 'webhookServices'> = {}): Promise<TestCluster> {
+    const edge = { clock: systemClock, random: seededRandom(1), log: silentLogger };
+    const api = new ApiServer({ ...edge, ...options, crds });
     const place = await api.listen({ host: '127.0.0.1', port: 0 });
     if (!('port' in place)) throw new TypeError('asked for a port, got a path');
     const cluster = new TestCluster(api, place.port);
