@@ -59,6 +59,11 @@ export function formatTimestamp(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
+/** The same with whole seconds, rounded down: the form of `metav1.Time`. */
+export function formatSeconds(milliseconds: number): string {
+  return `${formatTimestamp(milliseconds).slice(0, 19)}Z`;
+}
+
 /** RFC 3339 with microseconds, the form of Kubernetes' MicroTime (Lease, Event). */
 export function microTimestamp(clock: Clock): string {
   return `${timestamp(clock).slice(0, -1)}000Z`;

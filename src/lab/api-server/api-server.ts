@@ -13,6 +13,7 @@ import { collectGarbage } from './garbage-collector.ts';
 import { HttpFace } from './http.ts';
 import type { Json } from './json.ts';
 import { Registry } from './registry.ts';
+import type { ApiRequest } from './request.ts';
 import { type Change, keyOf, Store } from './store.ts';
 import { type ServicePlaces, WebhookClient } from './webhook-client.ts';
 import { createInitial } from './write.ts';
@@ -27,6 +28,8 @@ export type ApiServerOptions = {
   readonly serviceCidrs?: readonly string[];
   /** Where webhooks are reached that are registered by their Service. */
   readonly webhookServices?: ServicePlaces;
+  /** Called with every request that arrives. */
+  readonly onRequest?: (request: Pick<ApiRequest, 'method' | 'path' | 'userAgent'>) => void;
 };
 
 /** A port, a socket path, or a server that listens already: in another network namespace, say. */
@@ -61,7 +64,7 @@ export class ApiServer {
     const webhooks = new WebhookClient(clock, options.webhookServices ?? {});
     this.#core = { store, registry, webhooks, clock, random, log };
     this.faults = new Faults(clock, random, store);
-    this.#face = new HttpFace(this.#core, this.faults);
+    this.#face = new HttpFace(this.#core, this.faults, options.onRequest);
     store.onChange((change) => this.#define(change));
     collectGarbage(this.#core);
     for (const name of initialNamespaces) this.#create('', 'namespaces', { metadata: { name } });

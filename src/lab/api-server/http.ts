@@ -23,11 +23,13 @@ const idleTimeoutMs = 180_000;
 export class HttpFace {
   readonly #core: Core;
   readonly #faults: Faults;
+  readonly #onRequest: (request: ApiRequest) => void;
   readonly #watches = new Set<Watch>();
 
-  constructor(core: Core, faults: Faults) {
+  constructor(core: Core, faults: Faults, onRequest: (request: ApiRequest) => void = () => {}) {
     this.#core = core;
     this.#faults = faults;
+    this.#onRequest = onRequest;
   }
 
   /** A server that is not yet listening. */
@@ -50,6 +52,7 @@ export class HttpFace {
       const body = await readBody(message);
       await this.#faults.admit();
       const request = apiRequest(message, body);
+      this.#onRequest(request);
       await expressionsReady(request.path);
       const outcome = await route(this.#core, request, (text) => warnings.add(text));
       if ('watch' in outcome) this.#openWatch(request, outcome.watch, response);
