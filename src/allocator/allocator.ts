@@ -115,12 +115,18 @@ export class Allocator {
 
   /**
    * Takes over addresses that the Service has from an earlier run, as far as it may keep them. First come, first served.
-   * `since` is when they came into use, if that is known.
+   * `since` says when each came into use, as far as that is known.
    */
-  adopt(service: ServiceKey, wish: Wish, addresses: readonly Address[], now: number, since = now): Decision {
+  adopt(
+    service: ServiceKey,
+    wish: Wish,
+    addresses: readonly Address[],
+    now: number,
+    since: (address: Address) => number | undefined = () => undefined,
+  ): Decision {
     this.#advance(now);
     const { places, lost } = stay(this.#spaces, service, wish, addresses);
-    this.#settle(service, wish, places, now, () => since);
+    this.#settle(service, wish, places, now, (address) => Math.min(now, since(address) ?? now));
     this.#reservations.useAddressesOf(service);
     return { outcome: places.length > 0 ? assignmentOf(places) : lost!, lost, missing: undefined };
   }

@@ -24,7 +24,7 @@ export type AddressReservationStatus = {
   readonly addresses?: readonly string[];
   /** The Service that has them now, as namespace/name; absent while they wait for it. */
   readonly holder?: string;
-  /** Since when the addresses are kept: RFC 3339. */
+  /** Since when that has them: RFC 3339; absent while they wait for it. */
   readonly since?: string;
 };
 

@@ -1,6 +1,7 @@
 import { Allocator } from '../allocator/allocator.ts';
 import { formatProblem } from '../api/field.ts';
 import type { Config } from '../config/config.ts';
+import type { Address } from '../ip/address.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import { Configuration } from '../kubernetes/configuration.ts';
 import type { Namespace, Service } from '../kubernetes/core.ts';
@@ -12,7 +13,10 @@ import { WorkQueue } from '../kubernetes/workqueue.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
+import { foundFor, sincesOf } from './earlier-run.ts';
+import { NodeAddresses } from './node-addresses.ts';
 import { PoolStatus } from './pool-status.ts';
+import { ReservationStatus } from './reservation-status.ts';
 import { ServiceReconciler } from './service-reconciler.ts';
 import { trimNamespace, trimService } from './trim.ts';
 
@@ -44,6 +48,8 @@ export class Controller {
   readonly #reconciler: ServiceReconciler;
   readonly #queue: WorkQueue;
   readonly #poolStatus: PoolStatus;
+  readonly #reservationStatus: ReservationStatus;
+  readonly #nodeAddresses: NodeAddresses;
   readonly #stopping = new AbortController();
   readonly #clock: Clock;
   #started = false;
@@ -57,7 +63,9 @@ export class Controller {
     this.#services = new Store({ log });
     this.#namespaces = new Store({ log });
     const everywhere = { ...options, namespace: undefined };
+    this.#nodeAddresses = new NodeAddresses({ ...options, onChange: () => this.#useNodeAddresses() });
     this.#reflectors = [
+      this.#nodeAddresses,
       new Reflector({ ...everywhere, resource: services, store: this.#services, trim: trimService }),
       new Reflector({ ...everywhere, resource: namespaces, store: this.#namespaces, trim: trimNamespace }),
     ];
@@ -69,6 +77,12 @@ export class Controller {
       allocator: this.#allocator,
       signal,
     });
+    this.#reservationStatus = new ReservationStatus({
+      ...options,
+      reservations: this.#configuration.reservations,
+      allocator: this.#allocator,
+      signal,
+    });
     this.#reconciler = new ServiceReconciler({
       ...options,
       services: this.#services,
@@ -76,7 +90,10 @@ export class Controller {
       allocator: this.#allocator,
       events: this.#events,
       onRoom: (waiting) => this.#addAll(waiting),
-      onPoolUse: (pool) => this.#poolStatus.look(pool),
+      onPoolUse: (pool) => {
+        this.#poolStatus.look(pool);
+        this.#reservationStatus.look();
+      },
       onNextRelease: (at) => this.#awaitRelease(at),
       signal,
     });
@@ -91,9 +108,11 @@ export class Controller {
     this.#configuration.start();
     for (const reflector of this.#reflectors) reflector.start();
     await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
+    const { pools, reservations } = this.#configuration;
     this.#usePools(this.#configuration.current());
-    this.#reconciler.adoptAll();
-    this.#useReservations(this.#configuration.current());
+    this.#useNodeAddresses();
+    this.#reconciler.adoptAll(sincesOf(pools.list()));
+    this.#useReservations(this.#configuration.current(), foundFor(reservations.list()));
     this.#configuration.onChange((config) => {
       this.#usePools(config);
       this.#useReservations(config);
@@ -118,7 +137,7 @@ export class Controller {
   /** Addresses stay with their Services: the next controller takes them over from their status. Idempotent. */
   async stop(): Promise<void> {
     this.#awaitRelease(undefined);
-    const queues = [this.#queue.stop(), this.#poolStatus.stop()];
+    const queues = [this.#queue.stop(), this.#poolStatus.stop(), this.#reservationStatus.stop()];
     // Whoever leads next must not find a write of ours under way; but an API server that is away shall not hold us up.
     const limit = this.#clock.after(lastWrites, () => this.#stopping.abort());
     await Promise.all(queues);
@@ -134,8 +153,15 @@ export class Controller {
     for (const pool of config.pools) this.#poolStatus.look(pool.name);
   }
 
-  #useReservations(config: Config): void {
-    this.#allocator.setReservations(config.reservations, this.#clock.wallTime());
+  #useReservations(config: Config, known?: ReadonlyMap<string, readonly Address[]>): void {
+    this.#allocator.setReservations(config.reservations, this.#clock.wallTime(), known);
+    this.#reservationStatus.look();
+    this.#reconciler.lookForRoom();
+  }
+
+  #useNodeAddresses(): void {
+    this.#allocator.setNodeAddresses(this.#nodeAddresses.current(), this.#clock.wallTime());
+    this.#reconciler.lookForRoom();
   }
 
   /** An address that is kept for its last Service is free for others at that time. */

@@ -1,74 +1,73 @@
 import type { Allocator } from '../allocator/allocator.ts';
-import type { PoolCounters } from '../allocator/pool-space.ts';
-import type { IPAddressPoolStatus } from '../api/ip-address-pool.ts';
-import { updateStatus } from '../kubernetes/apply.ts';
-import type { ApiClient } from '../kubernetes/client.ts';
+import type { AddressUse } from '../allocator/pool-space.ts';
+import { type AddressAssignment, type IPAddressPoolStatus, maxAssignments } from '../api/ip-address-pool.ts';
+import { compareTexts } from '../api/label-selector.ts';
+import { formatAddress } from '../ip/address.ts';
 import { ipAddressPools, type PoolObject } from '../kubernetes/config-kinds.ts';
-import { splitKey } from '../kubernetes/resource.ts';
-import type { Store } from '../kubernetes/store.ts';
-import { WorkQueue } from '../kubernetes/workqueue.ts';
-import type { Clock } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
-import type { Random } from '../runtime/random.ts';
+import { formatSeconds } from '../runtime/clock.ts';
+import { StatusWriter, type StatusWriterOptions } from './status-writer.ts';
 
-/** For how long changes of one pool are gathered into one write; milliseconds. Nobody reads counts faster. */
-const gatherTime = 200;
+/** Any number of Services may share an address, and an object must not grow with it. */
+const maxServices = 2_000;
 
-export type PoolStatusOptions = {
-  readonly client: ApiClient;
-  /** Where the pools are. */
-  readonly namespace: string;
-  readonly pools: Pick<Store<PoolObject>, 'get' | 'onChange'>;
-  readonly allocator: Pick<Allocator, 'counters'>;
-  /** Aborts the write under way. */
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
+export type PoolStatusOptions = Omit<
+  StatusWriterOptions<PoolObject, IPAddressPoolStatus>,
+  'resource' | 'objects' | 'wanted' | 'textOf'
+> & {
+  readonly pools: StatusWriterOptions<PoolObject, IPAddressPoolStatus>['objects'];
+  readonly allocator: Pick<Allocator, 'counters' | 'assignments'>;
 };
 
 /** Keeps the status of the pools equal to what the allocator counts. A pool that is not in force is left alone. */
 export class PoolStatus {
-  readonly #options: PoolStatusOptions;
-  readonly #queue: WorkQueue;
+  readonly #writer: StatusWriter<PoolObject, IPAddressPoolStatus>;
 
   constructor(options: PoolStatusOptions) {
-    this.#options = options;
-    this.#queue = new WorkQueue({ ...options, name: 'pool-status', reconcile: (pool) => this.#reconcile(pool) });
-    options.pools.onChange((key) => this.look(splitKey(key).name));
+    this.#writer = new StatusWriter<PoolObject, IPAddressPoolStatus>({
+      ...options,
+      resource: ipAddressPools,
+      objects: options.pools,
+      wanted: (pool) => statusOf(options.allocator, pool),
+      textOf,
+    });
   }
 
-  /** To be called when the counts of the pool may have changed. Returns at once. */
+  /** To be called when the counts or the assignments of the pool may have changed. Returns at once. */
   look(pool: string): void {
-    this.#queue.addAfter(pool, gatherTime);
+    this.#writer.look(pool);
   }
 
   /** Idempotent. */
   stop(): Promise<void> {
-    return this.#queue.stop();
-  }
-
-  async #reconcile(name: string): Promise<void> {
-    const { client, namespace, pools, allocator, signal } = this.#options;
-    const key = `${namespace}/${name}`;
-    const counted = statusOf(allocator.counters(name));
-    const pool = pools.get(key);
-    if (counted === undefined || pool === undefined || isSame(pool.status, counted)) return;
-    await updateStatus(client, ipAddressPools, key, (current) => ({ ...current, status: { ...counted } }), { signal });
+    return this.#writer.stop();
   }
 }
 
-function statusOf(counters: PoolCounters | undefined): IPAddressPoolStatus | undefined {
+function statusOf(allocator: PoolStatusOptions['allocator'], pool: string): Required<IPAddressPoolStatus> | undefined {
+  const counters = allocator.counters(pool);
   if (counters === undefined) return undefined;
   const { assignedIPv4, assignedIPv6, availableIPv4, availableIPv6 } = counters;
-  return { assignedIPv4, assignedIPv6, availableIPv4, availableIPv6 };
+  const assignments = bounded(allocator.assignments(pool, maxAssignments));
+  const assignmentsOmitted = assignedIPv4 + assignedIPv6 - assignments.length;
+  return { assignedIPv4, assignedIPv6, availableIPv4, availableIPv6, assignments, assignmentsOmitted };
 }
 
-function isSame(a: IPAddressPoolStatus | undefined, b: IPAddressPoolStatus): boolean {
-  return (
-    a?.assignedIPv4 === b.assignedIPv4 &&
-    a.assignedIPv6 === b.assignedIPv6 &&
-    a.availableIPv4 === b.availableIPv4 &&
-    a.availableIPv6 === b.availableIPv6
-  );
+/** The first of them, as far as they fit. */
+function bounded(uses: readonly AddressUse[]): readonly AddressAssignment[] {
+  const assignments: AddressAssignment[] = [];
+  let count = 0;
+  for (const { address, services, since } of uses) {
+    count += services.length;
+    if (count > maxServices) break;
+    const sorted = [...services].sort(compareTexts);
+    assignments.push({ address: formatAddress(address), services: sorted, since: formatSeconds(since) });
+  }
+  return assignments;
+}
+
+function textOf(status: { readonly [Field in keyof IPAddressPoolStatus]?: IPAddressPoolStatus[Field] | null } = {}) {
+  const { assignedIPv4, assignedIPv6, availableIPv4, availableIPv6, assignmentsOmitted } = status;
+  const assignments = status.assignments?.map(({ address, services, since }) => [address, services, since]) ?? null;
+  const numbers = [assignedIPv4, assignedIPv6, availableIPv4, availableIPv6, assignmentsOmitted];
+  return JSON.stringify([...numbers.map((number) => number ?? null), assignments]);
 }

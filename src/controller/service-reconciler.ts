@@ -3,7 +3,8 @@ import { type Refusal, refusal, type Wish } from '../allocator/wish.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { deprecatedAnnotations, serviceAnnotations } from '../api/service-annotations.ts';
 import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
-import { updateStatus } from '../kubernetes/apply.ts';
+import { isConflict, isNotFound } from '../kubernetes/api-error.ts';
+import { mergePatch } from '../kubernetes/apply.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import type { Namespace, Service } from '../kubernetes/core.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
@@ -11,7 +12,9 @@ import { keyOf, type ObjectKey, services } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { type ReadWish, readWish } from './wish.ts';
+import { changedConditions, type Finding, findingOf, findingOfProblem, hasCondition } from './assigned-condition.ts';
+import type { Sinces } from './earlier-run.ts';
+import { type Problem, type ReadWish, readWish } from './wish.ts';
 
 export type ServiceReconcilerOptions = {
   readonly client: ApiClient;
@@ -33,8 +36,10 @@ export type ServiceReconcilerOptions = {
   readonly log: Logger;
 };
 
-/** What the status should say: these addresses, none, or whatever it says, because it is not ours. */
-type Verdict = Assignment | 'none' | 'untouched';
+/** What the status should say: these addresses or none, and why; or whatever it says, because it is not ours. */
+type Verdict = { readonly assignment: Assignment | undefined; readonly finding: Finding | undefined } | 'untouched';
+
+const nothing: Verdict = { assignment: undefined, finding: undefined };
 
 /**
  * Makes a Service's status say what the allocator decided. The input is the Service as it is; what happened before does
@@ -55,11 +60,11 @@ export class ServiceReconciler {
    * Before the first reconcile: every Service keeps what its status says it has, the oldest first, so that a restart
    * hands nobody's address to somebody else.
    */
-  adoptAll(): void {
+  adoptAll(sinces: Sinces): void {
     const byAge = [...this.#options.services.list()].sort((a, b) => compareTexts(ageText(a), ageText(b)));
     for (const service of byAge) {
       const read = this.#serves(service) ? this.#readWish(service) : undefined;
-      if (read !== undefined && 'wish' in read) this.#adopt(keyOf(service), read.wish, addressesOf(service));
+      if (read !== undefined && 'wish' in read) this.#adopt(keyOf(service), read.wish, addressesOf(service), sinces);
     }
   }
 
@@ -67,9 +72,7 @@ export class ServiceReconciler {
     const service = this.#options.services.get(key);
     const verdict = this.#decide(key, service);
     this.lookForRoom();
-    if (service !== undefined && verdict !== 'untouched') {
-      await this.#write(key, service, verdict === 'none' ? undefined : verdict);
-    }
+    if (service !== undefined && verdict !== 'untouched') await this.#write(key, service, verdict);
   }
 
   /** Tells of pools that are used otherwise than before, and of Services that need not wait any longer. */
@@ -87,7 +90,7 @@ export class ServiceReconciler {
     this.#unmet.delete(key);
     // A Service of another class is another controller's, annotation and all. One that is no LoadBalancer any more has
     // lost its class with its type, so what stands on it is taken back here.
-    return service !== undefined && service.spec?.type !== 'LoadBalancer' && isMarked(service) ? 'none' : 'untouched';
+    return service !== undefined && service.spec?.type !== 'LoadBalancer' && isMarked(service) ? nothing : 'untouched';
   }
 
   #converge(key: ObjectKey, service: Service): Verdict {
@@ -97,32 +100,36 @@ export class ServiceReconciler {
     if ('problem' in read) {
       this.#release(key);
       // Cluster addresses are given by the API server in its own time; that is nothing to complain about.
-      if (read.reason === 'no-cluster-ips') this.#unmet.delete(key);
-      else this.#complainOfFailure(key, service, read.problem);
-      return 'none';
+      if (read.reason === 'no-cluster-ips') {
+        this.#unmet.delete(key);
+        return nothing;
+      }
+      this.#complainOfFailure(key, service, read.problem);
+      return { assignment: undefined, finding: findingOfProblem(read) };
     }
     const { wish, slip } = read;
     const { allocator } = this.#options;
     const unknown = allocator.assignment(key) === undefined ? addressesOf(service) : [];
     const notAdopted = this.#adopt(key, wish, unknown);
-    const { outcome, lost = notAdopted } =
-      slip === undefined ? allocator.assign(key, wish, this.#now()) : this.#keep(key, wish, slip);
+    const decision = slip === undefined ? allocator.assign(key, wish, this.#now()) : this.#keep(key, wish, slip);
+    const { outcome, lost = notAdopted } = decision;
+    const finding = slip === undefined ? findingOf(decision, wish) : findingOfProblem(slip);
     // Once: until the status is written, it goes on naming addresses that cannot be adopted.
     const isNews = this.#served.has(key) || !this.#unmet.has(key);
     if (lost !== undefined && isNews) this.#tellLost(key, service, lost);
     if ('refused' in outcome) {
       this.#served.delete(key);
       this.#complainOfFailure(key, service, outcome.detail);
-      return 'none';
+      return { assignment: undefined, finding };
     }
     this.#served.add(key);
     if (slip === undefined) this.#unmet.delete(key);
-    else this.#complain(key, service, 'LoadBalancerFailed', slip);
-    return outcome;
+    else this.#complain(key, service, 'LoadBalancerFailed', slip.problem);
+    return { assignment: outcome, finding };
   }
 
   /** A slip in an annotation takes nothing away: the Service keeps what it has until it asks for something else. */
-  #keep(key: ObjectKey, wish: Wish, slip: string): Decision {
+  #keep(key: ObjectKey, wish: Wish, slip: Problem): Decision {
     const { allocator } = this.#options;
     const held = allocator.assignment(key);
     const addresses = held?.addresses.map(({ address }) => address) ?? [];
@@ -130,13 +137,15 @@ export class ServiceReconciler {
     if (kept && !('refused' in kept.outcome)) return kept;
     // It asks for nothing that could be given, so it does not wait either.
     allocator.release(key, this.#now());
-    return { outcome: refusal('not-requested', slip), lost: kept?.lost, missing: undefined };
+    return { outcome: refusal('not-requested', slip.problem), lost: kept?.lost, missing: undefined };
   }
 
   /** Takes over what a status says, written by an earlier run or by somebody else; the refusal, if it may not stay. */
-  #adopt(key: ObjectKey, wish: Wish, addresses: readonly Address[]): Refusal | undefined {
+  #adopt(key: ObjectKey, wish: Wish, addresses: readonly Address[], sinces?: Sinces): Refusal | undefined {
     if (addresses.length === 0) return undefined;
-    const { outcome, lost } = this.#options.allocator.adopt(key, wish, addresses, this.#now());
+    const { outcome, lost } = this.#options.allocator.adopt(key, wish, addresses, this.#now(), (address) =>
+      sinces?.(key, address),
+    );
     if (!('refused' in outcome)) this.#served.add(key);
     return lost;
   }
@@ -178,23 +187,22 @@ export class ServiceReconciler {
     }
   }
 
-  /** One update of the status carries addresses and annotation; undefined clears both. */
-  async #write(key: ObjectKey, seen: Service, assignment: Assignment | undefined): Promise<void> {
+  /**
+   * One request carries addresses, annotation and condition, and only to the Service as it was decided upon: when that
+   * has changed since, a watch tells, or has told, and it is decided anew.
+   */
+  async #write(key: ObjectKey, seen: Service, verdict: Exclude<Verdict, 'untouched'>): Promise<void> {
     const { client, signal } = this.#options;
-    if (isWritten(seen, assignment)) return;
-    let moved = false;
-    const change = (current: Service) => {
-      if (current.metadata.uid !== seen.metadata.uid || !this.#mayWrite(current, assignment)) return current;
-      moved = addressText(current) !== textOf(assignment);
-      return isWritten(current, assignment) ? current : written(current, assignment);
-    };
-    const outcome = await updateStatus(client, services, key, change, { signal });
-    if (outcome === 'updated' && moved && assignment !== undefined) this.#tellAssigned(key, seen, assignment);
-  }
-
-  /** Whether the decision still concerns the Service, which may have changed since it was made. If not, a watch tells. */
-  #mayWrite(current: Service, assignment: Assignment | undefined): boolean {
-    return this.#serves(current) || (assignment === undefined && current.spec?.type !== 'LoadBalancer');
+    const patch = patchOf(seen, verdict, this.#now());
+    if (patch === undefined) return;
+    try {
+      await mergePatch(client, services, key, patch, { subresource: 'status', signal });
+    } catch (error) {
+      if (isConflict(error) || isNotFound(error)) return;
+      throw error;
+    }
+    const { assignment } = verdict;
+    if (assignment !== undefined && addressText(seen) !== textOf(assignment)) this.#tellAssigned(key, seen, assignment);
   }
 
   #serves(service: Service): boolean {
@@ -215,21 +223,29 @@ export class ServiceReconciler {
   }
 }
 
-function written(service: Service, assignment: Assignment | undefined): Service {
-  const { [serviceAnnotations.ipAllocatedFromPool]: _pool, ...others } = service.metadata.annotations ?? {};
-  const annotations =
-    assignment === undefined ? others : { ...others, [serviceAnnotations.ipAllocatedFromPool]: poolOf(assignment) };
-  const loadBalancer = assignment === undefined ? {} : { ingress: textsOf(assignment).map((ip) => ({ ip })) };
+/** What has to change for the Service to say so; undefined when it does. */
+function patchOf(
+  service: Service,
+  { assignment, finding }: Exclude<Verdict, 'untouched'>,
+  now: number,
+): object | undefined {
+  const { resourceVersion, annotations = {} } = service.metadata;
+  const pool = assignment && poolOf(assignment);
+  const hasAddresses = addressText(service) === textOf(assignment);
+  const conditions = changedConditions(service.status?.conditions, finding, now);
+  const isMarkedSo = annotations[serviceAnnotations.ipAllocatedFromPool] === pool;
+  if (hasAddresses && isMarkedSo && conditions === undefined) return undefined;
+  const ingress = assignment === undefined ? null : textsOf(assignment).map((ip) => ({ ip }));
   return {
-    ...service,
-    metadata: { ...service.metadata, annotations },
-    status: { ...service.status, loadBalancer },
+    metadata: {
+      resourceVersion,
+      ...(isMarkedSo ? {} : { annotations: { [serviceAnnotations.ipAllocatedFromPool]: pool ?? null } }),
+    },
+    status: {
+      ...(hasAddresses ? {} : { loadBalancer: { ingress } }),
+      ...(conditions === undefined ? {} : { conditions }),
+    },
   };
-}
-
-function isWritten(service: Service, assignment: Assignment | undefined): boolean {
-  const pool = service.metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool];
-  return addressText(service) === textOf(assignment) && pool === (assignment && poolOf(assignment));
 }
 
 /** Only what we decide is compared: the API server adds fields of its own to an ingress entry. */
@@ -250,8 +266,10 @@ function poolOf({ addresses }: Assignment): string {
   return addresses[0]?.pool ?? '';
 }
 
-function isMarked(service: Service): boolean {
-  return service.metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool] !== undefined;
+/** Whether something of ours stands on it. */
+function isMarked({ metadata, status }: Service): boolean {
+  const isOfPool = metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool] !== undefined;
+  return isOfPool || hasCondition(status?.conditions);
 }
 
 function addressesOf(service: Service): readonly Address[] {

@@ -39,7 +39,7 @@ function wishWarnings(service: Service, config: Config | undefined): readonly st
   const read = readWish(service, {});
   // Cluster addresses may be assigned after the review.
   if ('problem' in read) return read.reason === 'no-cluster-ips' ? [] : [read.problem];
-  if (read.slip !== undefined) return [read.slip];
+  if (read.slip !== undefined) return [read.slip.problem];
   if (config === undefined) return [];
   const { pool, pools, addresses } = read.wish;
   const told = (field: string, value: string, message: string) =>

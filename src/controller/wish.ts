@@ -11,9 +11,12 @@ export type ReadWish =
        * Set when the Service requests addresses or pools in a way that cannot be met by anything: why. The wish is then
        * as if it requested none, and good for keeping addresses only.
        */
-      readonly slip: string | undefined;
+      readonly slip: Problem | undefined;
     }
-  | { readonly problem: string; readonly reason: WishReason };
+  | Problem;
+
+/** In words, and for programs. */
+export type Problem = { readonly problem: string; readonly reason: WishReason };
 
 /** What the Service asks of the allocator, with the labels of its namespace, or why that cannot be said. */
 export function readWish(service: Service, namespaceLabels: Wish['namespaceLabels']): ReadWish {
@@ -23,7 +26,7 @@ export function readWish(service: Service, namespaceLabels: Wish['namespaceLabel
   const problem = formatProblem(parsed);
   const rest = isAboutRequest(parsed.reason) ? parseServiceWish(withoutRequest(service)) : parsed;
   if ('reason' in rest) return { problem, reason: parsed.reason };
-  return { wish: { ...rest, namespace, namespaceLabels, labels }, slip: problem };
+  return { wish: { ...rest, namespace, namespaceLabels, labels }, slip: { problem, reason: parsed.reason } };
 }
 
 function isAboutRequest(reason: WishReason): boolean {

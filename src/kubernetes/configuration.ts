@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import type { ApiClient } from './client.ts';
 import {
+  type AddressReservationObject,
   addressReservations,
   bfdProfiles,
   bgpAdvertisements,
@@ -55,7 +56,9 @@ export class Configuration {
    */
   readonly inForce: Promise<void>;
   /** The pools as they are in the API, whether they are in force or not. */
-  readonly pools: Pick<Store<PoolObject>, 'get' | 'onChange'>;
+  readonly pools: Pick<Store<PoolObject>, 'get' | 'list' | 'onChange'>;
+  /** The same of the reservations. */
+  readonly reservations: Pick<Store<AddressReservationObject>, 'get' | 'list' | 'onChange'>;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #kinds: Kinds;
@@ -77,6 +80,7 @@ export class Configuration {
     ]);
     this.#kinds = Object.fromEntries(watched) as Kinds;
     this.pools = this.#kinds.pools.store as unknown as Store<PoolObject>;
+    this.reservations = this.#kinds.reservations.store as unknown as Store<AddressReservationObject>;
     for (const { store } of this.#all()) store.onChange((_key, now, before) => this.#onChange(now, before));
     this.inForce = this.#first.promise;
     // Nobody has to wait for it, and a rejection that nobody waits for would end the process.

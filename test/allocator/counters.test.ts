@@ -112,7 +112,7 @@ test('what is reserved, cooling down or of a node is neither assigned nor availa
 test('who has what is listed by address with the time since when, as far as it is asked for', () => {
   const allocator = new Allocator();
   allocator.setPools(poolsOf({ a: { addresses: ['192.0.2.8/30', '2001:db8::/64', '192.0.2.0/30'] } }), 0);
-  allocator.adopt('old', wishOf(), [address('192.0.2.3')], 50, 7);
+  allocator.adopt('old', wishOf(), [address('192.0.2.3')], 50, () => 7);
   allocator.assign('both', wishOf({ ...preferDual, ...shared(80) }), 60);
   allocator.assign('joined', wishOf(shared(443)), 70);
   const listed = (limit: number) =>

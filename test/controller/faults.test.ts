@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ApiClient } from '../../src/kubernetes/client.ts';
+import { ApiClient, type PatchOptions } from '../../src/kubernetes/client.ts';
 import type { KubernetesObject } from '../../src/kubernetes/core.ts';
 import { type ObjectKey, type Resource, services } from '../../src/kubernetes/resource.ts';
 import type { TestCluster } from '../support/cluster.ts';
@@ -73,15 +73,19 @@ test(
   inWorld(async (world, cluster) => {
     await cluster.pool('lan', lan(1));
     let races = 0;
-    /** Somebody else writes between each of our first reads of a Service and the write that follows. */
+    /** Somebody else writes before each of our first writes arrives. */
     class RacingClient extends ApiClient {
-      override async get<T extends KubernetesObject>(of: Resource<T>, key: ObjectKey): Promise<T | undefined> {
-        const read = await super.get(of, key);
+      override async patch<T extends KubernetesObject>(
+        of: Resource<T>,
+        key: ObjectKey,
+        patch: unknown,
+        options: PatchOptions,
+      ): Promise<T> {
         if (of.plural === services.plural && races < 7) {
           races += 1;
           await cluster.edit('web', {}, { race: String(races) });
         }
-        return read;
+        return super.patch(of, key, patch, options);
       }
     }
     await world.start({ client: cluster.newClient(RacingClient) });
@@ -103,14 +107,19 @@ for (const [what, change] of [
       await cluster.pool('lan', lan(1));
       let changed: string | undefined;
       class OvertakenClient extends ApiClient {
-        override async get<T extends KubernetesObject>(of: Resource<T>, key: ObjectKey): Promise<T | undefined> {
+        override async patch<T extends KubernetesObject>(
+          of: Resource<T>,
+          key: ObjectKey,
+          patch: unknown,
+          options: PatchOptions,
+        ): Promise<T> {
           if (changed === undefined && key === 'default/web') {
             changed = 'under way';
             await cluster.edit('web', { type: 'ClusterIP' });
             if ('loadBalancerClass' in change) await cluster.edit('web', { type: 'LoadBalancer', ...change });
             changed = (await cluster.getService('web')).metadata.resourceVersion;
           }
-          return super.get(of, key);
+          return super.patch(of, key, patch, options);
         }
       }
       await world.start({ client: cluster.newClient(OvertakenClient) });
@@ -146,10 +155,15 @@ test(
     await cluster.pool('lan', lan(2));
     let isWriting = false;
     class StuckClient extends ApiClient {
-      override get<T extends KubernetesObject>(...call: Parameters<ApiClient['get']>): Promise<T | undefined> {
+      override patch<T extends KubernetesObject>(
+        of: Resource<T>,
+        key: ObjectKey,
+        patch: unknown,
+        options: PatchOptions,
+      ): Promise<T> {
         cluster.api.faults.pause();
         isWriting = true;
-        return super.get(...call) as Promise<T | undefined>;
+        return super.patch(of, key, patch, options);
       }
     }
     const working = await world.start({ client: cluster.newClient(StuckClient) });

@@ -4,7 +4,7 @@ import { Replica, termOf } from '../../src/controller/replica.ts';
 import { webhookFlags } from '../../src/controller/webhook-flags.ts';
 import { Webhooks } from '../../src/controller/webhooks.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
-import { ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
+import { addressReservations, ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
 import { customResourceDefinitions, secrets, validatingWebhookConfigurations } from '../../src/kubernetes/resource.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -161,6 +161,14 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
     });
 
   await cluster.pool('lan', ['192.0.2.1/32']);
+  const reservation = `${system}/kept`;
+  await cluster.put(addressReservations, {
+    metadata: { name: 'kept', namespace: system },
+    spec: { service: { namespace: 'default', name: 'nobody' }, addresses: ['198.18.0.1'] },
+  });
+  await eventually('the reservation has a status', async () => {
+    return (await cluster.client.get(addressReservations, reservation))?.status !== undefined;
+  });
   await cluster.advertisement('lan');
   await cluster.service('web');
   await cluster.endpoints('web', [{ node: 'node-a' }]);

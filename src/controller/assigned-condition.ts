@@ -1,0 +1,95 @@
+import type { Decision } from '../allocator/allocator.ts';
+import type { RefusalReason, Wish } from '../allocator/wish.ts';
+import type { WishReason } from '../api/service-wish.ts';
+import type { Condition } from '../kubernetes/core.ts';
+import { formatSeconds } from '../runtime/clock.ts';
+
+/** Whether a Service has the addresses that it asks for. On every LoadBalancer of ours, and on no other Service. */
+const conditionType = 'garpoon.io/AddressesAssigned';
+
+/** The most of a message that is kept. */
+const maxMessageLength = 1_024;
+
+export type Finding = Pick<Condition, 'status' | 'reason' | 'message'>;
+
+/** What the allocator's decision on the wish comes to. */
+export function findingOf({ outcome, missing }: Pick<Decision, 'outcome' | 'missing'>, wish: Wish): Finding {
+  if ('refused' in outcome) return lacking(refusalReasons[outcome.refused], outcome.detail);
+  if (missing === undefined) return assigned('all that are asked for');
+  const counts = wish.families.map((at) => outcome.addresses.filter(({ address }) => address.family === at).length);
+  const isOfOneFamily = counts.every((count) => count === 0 || count === wish.count);
+  // Whoever only prefers a second family is served by one.
+  if (wish.familyPolicy === 'PreferDualStack' && isOfOneFamily) return assigned(`one family: ${missing.detail}`);
+  return lacking(refusalReasons[missing.refused], missing.detail);
+}
+
+/** The Service asks for something that cannot be met by anything. */
+export function findingOfProblem({ problem, reason }: { problem: string; reason: WishReason }): Finding {
+  return lacking(problemReasons[reason], problem);
+}
+
+/** The conditions with ours as found, or without it; others stay. Undefined when they say so already. */
+export function changedConditions(
+  conditions: readonly Condition[] = [],
+  finding: Finding | undefined,
+  now: number,
+): readonly Condition[] | undefined {
+  const own = conditions.find(({ type }) => type === conditionType);
+  if (finding === undefined ? own === undefined : own !== undefined && saysSame(own, finding)) return undefined;
+  const others = conditions.filter(({ type }) => type !== conditionType);
+  if (finding === undefined) return others;
+  const lastTransitionTime = own?.status === finding.status ? own.lastTransitionTime : formatSeconds(now);
+  return [...others, { type: conditionType, ...finding, lastTransitionTime }];
+}
+
+export function hasCondition(conditions: readonly Condition[] = []): boolean {
+  return conditions.some(({ type }) => type === conditionType);
+}
+
+function assigned(message: string): Finding {
+  return { status: 'True', reason: 'Assigned', message };
+}
+
+function lacking(reason: string, message: string): Finding {
+  return { status: 'False', reason, message: message.slice(0, maxMessageLength) };
+}
+
+/** Whether nothing but a count is another: while pools fill up, those who wait are not told each time. */
+function saysSame(a: Finding, b: Finding): boolean {
+  return a.status === b.status && a.reason === b.reason && withoutCounts(a.message) === withoutCounts(b.message);
+}
+
+/** Numbers that stand alone; those in addresses and names tell one from another. */
+function withoutCounts(message: string): string {
+  return message.replace(/(?<=^|[ (])\d+(?=[ ),;]|$)/g, '#');
+}
+
+const refusalReasons: Readonly<Record<RefusalReason, string>> = {
+  'no-such-pool': 'NoSuchPool',
+  'pool-not-for-service': 'PoolNotForService',
+  'pool-draining': 'PoolDraining',
+  'no-pool': 'NoPool',
+  'not-in-pool': 'AddressNotInPool',
+  'other-pool': 'AddressInOtherPool',
+  'address-avoided': 'AddressAvoided',
+  'address-excluded': 'AddressExcluded',
+  'address-reserved': 'AddressReserved',
+  'cooling-down': 'AddressCoolingDown',
+  'node-address': 'AddressOfNode',
+  'not-requested': 'AddressNotRequested',
+  'family-mismatch': 'FamilyMismatch',
+  'in-use': 'AddressInUse',
+  'port-conflict': 'PortConflict',
+  exhausted: 'PoolFull',
+  incomplete: 'Incomplete',
+};
+
+const problemReasons: Readonly<Record<WishReason, string>> = {
+  'no-cluster-ips': 'NoClusterIPs',
+  'invalid-cluster-ips': 'InvalidClusterIPs',
+  'not-enough-cluster-ips': 'NotEnoughClusterIPs',
+  'requested-twice': 'RequestedTwice',
+  'invalid-load-balancer-ips': 'InvalidLoadBalancerIPs',
+  'invalid-address-pools': 'InvalidAddressPools',
+  'family-mismatch': 'FamilyMismatch',
+};
