@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { Address } from '../ip/address.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import { Configuration } from '../kubernetes/configuration.ts';
+import { ConfigurationReport } from '../kubernetes/configuration-report.ts';
 import type { Namespace, Service } from '../kubernetes/core.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { Reflector } from '../kubernetes/reflector.ts';
@@ -13,9 +14,11 @@ import { WorkQueue } from '../kubernetes/workqueue.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
+import type { ClientState, PoolUse } from '../telemetry/metallb-metrics.ts';
 import { foundFor, sincesOf } from './earlier-run.ts';
 import { NodeAddresses } from './node-addresses.ts';
 import { PoolStatus } from './pool-status.ts';
+import { poolUse } from './pool-use.ts';
 import { ReservationStatus } from './reservation-status.ts';
 import { ServiceReconciler } from './service-reconciler.ts';
 import { trimNamespace, trimService } from './trim.ts';
@@ -29,6 +32,8 @@ export type ControllerOptions = {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly loadBalancerClass: string;
+  /** The Pod that owns what the controller reports about itself; absent or empty: nobody does. */
+  readonly podName?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -50,9 +55,11 @@ export class Controller {
   readonly #poolStatus: PoolStatus;
   readonly #reservationStatus: ReservationStatus;
   readonly #nodeAddresses: NodeAddresses;
+  readonly #report: ConfigurationReport;
   readonly #stopping = new AbortController();
   readonly #clock: Clock;
   #started = false;
+  #isStopped = false;
   #nextRelease: { readonly at: number; readonly timer: Timer } | undefined;
 
   constructor(options: ControllerOptions) {
@@ -83,6 +90,14 @@ export class Controller {
       allocator: this.#allocator,
       signal,
     });
+    this.#report = new ConfigurationReport({
+      ...options,
+      configuration: this.#configuration,
+      component: 'controller',
+      podName: options.podName ?? '',
+      events: this.#events,
+      signal,
+    });
     this.#reconciler = new ServiceReconciler({
       ...options,
       services: this.#services,
@@ -105,6 +120,7 @@ export class Controller {
    * Rejects when stopped before that.
    */
   async start(): Promise<void> {
+    this.#report.start();
     this.#configuration.start();
     for (const reflector of this.#reflectors) reflector.start();
     await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
@@ -134,10 +150,29 @@ export class Controller {
     return problems.length > 0 ? problems : ['the Services and the configuration have not been read yet'];
   }
 
+  /** Whether it is at work, or about to be. */
+  get isServing(): boolean {
+    return !this.#isStopped;
+  }
+
+  /** What the pools in force have; nothing while the controller is not at work. */
+  poolUse(): readonly PoolUse[] {
+    if (!this.#started || this.#isStopped) return [];
+    return poolUse(this.#configuration.current().pools, this.#services.keys(), this.#allocator);
+  }
+
+  clientState(): ClientState {
+    const { reconciles, failures } = this.#queue.counters();
+    const loaded = this.#configuration.isInForce;
+    const stale = loaded && this.#configuration.verdict() === 'Invalid';
+    return { reconciles, failures, configuration: this.#isStopped ? undefined : { loaded, stale } };
+  }
+
   /** Addresses stay with their Services: the next controller takes them over from their status. Idempotent. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#awaitRelease(undefined);
-    const queues = [this.#queue.stop(), this.#poolStatus.stop(), this.#reservationStatus.stop()];
+    const queues = [this.#queue.stop(), this.#poolStatus.stop(), this.#reservationStatus.stop(), this.#report.stop()];
     // Whoever leads next must not find a write of ours under way; but an API server that is away shall not hold us up.
     const limit = this.#clock.after(lastWrites, () => this.#stopping.abort());
     await Promise.all(queues);

@@ -7,6 +7,7 @@ import { systemRandom } from '../runtime/random.ts';
 import { systemUptime } from '../runtime/uptime.ts';
 import { runDaemon } from '../telemetry/daemon.ts';
 import { Controller } from './controller.ts';
+import { ControllerMetrics } from './controller-metrics.ts';
 import { flags } from './flags.ts';
 import { Replica, termOf } from './replica.ts';
 import { Webhooks } from './webhooks.ts';
@@ -16,16 +17,23 @@ const leaseName = 'garpoon-controller';
 
 /** `garpoon controller`: runs until SIGTERM or SIGINT; resolves to the exit code. */
 export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return runDaemon('controller', flags, argv, env, (values, log) => {
+  return runDaemon('controller', flags, argv, env, (values, log, metrics) => {
     const client = clientFromKubeConfig({ path: values.kubeconfig, clock: systemClock });
     const edge = { clock: systemClock, random: systemRandom, log };
-    const options = { ...edge, client, namespace: values.namespace, loadBalancerClass: values['lb-class'] };
+    const numbers = new ControllerMetrics(metrics);
+    const options = {
+      ...edge,
+      client,
+      namespace: values.namespace,
+      loadBalancerClass: values['lb-class'],
+      podName: values['pod-name'],
+    };
     // Of every replica, for its webhooks. The leader reads the configuration anew, with all else.
     const configuration = new Configuration(options);
     const isWanted = values['webhook-mode'] === 'enabled';
     const webhooks = isWanted ? new Webhooks({ ...options, configuration, flags: values }) : undefined;
     const worker = (writer: ApiClient) =>
-      termOf(new Controller({ ...options, client: writer }), webhooks?.upkeep(writer));
+      termOf(numbers.observe(new Controller({ ...options, client: writer })), webhooks?.upkeep(writer));
     const daemon =
       values['leader-elect'] === 'false'
         ? worker(client)

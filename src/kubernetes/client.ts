@@ -42,6 +42,8 @@ export type PatchOptions = WriteOptions & {
     | 'application/apply-patch+yaml';
   /** Take over fields that others manage. Server-side apply only. */
   readonly force?: boolean;
+  /** Another than `garpoon`, where the owner of a field is part of what others rely on. */
+  readonly fieldManager?: string;
 };
 
 export type DeleteOptions = {
@@ -167,13 +169,13 @@ export class ApiClient {
     patch: unknown,
     options: PatchOptions,
   ): Promise<T> {
-    const { subresource, contentType, force, signal } = options;
+    const { subresource, contentType, force, fieldManager: manager = fieldManager, signal } = options;
     return this.#transport.json({
       action: `patch ${pluralOf(of, subresource)} ${key}`,
       method: 'PATCH',
       fence: this.#fence,
       path: objectPath(of, key, subresource),
-      query: { fieldManager, force },
+      query: { fieldManager: manager, force },
       body: patch,
       contentType,
       signal,

@@ -42,6 +42,9 @@ const kinds = {
   reservations: [addressReservations, 'optional'],
 } as const satisfies Readonly<Record<keyof Resources, readonly [object, 'required' | 'optional']>>;
 
+/** Whether the resources as they are now make a configuration; not known until all of them have been read. */
+export type Verdict = 'Valid' | 'Invalid' | 'Unknown';
+
 type Kinds = Readonly<Record<keyof Resources, WatchedKind<KubernetesObject>>>;
 
 /**
@@ -63,10 +66,12 @@ export class Configuration {
   readonly #log: Logger;
   readonly #kinds: Kinds;
   readonly #listeners = new Set<(config: Config) => void>();
+  readonly #verdictListeners = new Set<() => void>();
   readonly #first = Promise.withResolvers<void>();
   /** For which BGP resources are judged. */
   #nodes: readonly Labels[] = [];
   #current: Config | undefined;
+  #verdict: Verdict = 'Unknown';
   #errors: readonly ConfigError[] = [];
   #pending: Timer | undefined;
 
@@ -99,6 +104,7 @@ export class Configuration {
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#listeners.clear();
+    this.#verdictListeners.clear();
     await Promise.all(this.#all().map((kind) => kind.stop()));
     this.#pending?.cancel();
     this.#first.reject(new Error('configuration: stopped before there was one without a fault'));
@@ -135,6 +141,21 @@ export class Configuration {
     return Object.fromEntries(lists) as Resources;
   }
 
+  verdict(): Verdict {
+    return this.#verdict;
+  }
+
+  /** Whether there is one in force, be it older than what the resources say now. */
+  get isInForce(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** Calls `listener` when `verdict()` or `errors()` are others; returns the way to stop that. */
+  onVerdict(listener: () => void): () => void {
+    this.#verdictListeners.add(listener);
+    return () => void this.#verdictListeners.delete(listener);
+  }
+
   /** Called when another configuration is in force. */
   onChange(listener: (config: Config) => void): void {
     this.#listeners.add(listener);
@@ -166,22 +187,31 @@ export class Configuration {
     const before = this.#errors.map(formatProblem);
     const problems = errors.map(formatProblem);
     this.#errors = errors;
+    this.#verdict = 'Invalid';
     if (problems.join('\n') === before.join('\n')) return;
     const inForce = this.#current === undefined ? 'none' : 'the last one without a fault';
     this.#log.error('configuration refused', { problems, inForce });
+    this.#tellVerdict();
   }
 
   #put(config: Config): void {
-    const recovered = this.#errors.length > 0;
+    const judgedAnew = this.#verdict !== 'Valid';
     const changed = this.#current === undefined || !this.#current.equals(config);
+    this.#verdict = 'Valid';
     this.#errors = [];
-    if (changed || recovered) {
+    if (changed || judgedAnew) {
       this.#log.info('configuration in force', { pools: config.pools.map((pool) => pool.name) });
     }
-    if (!changed) return;
-    this.#current = config;
-    this.#first.resolve();
-    for (const listener of this.#listeners) listener(config);
+    if (changed) {
+      this.#current = config;
+      this.#first.resolve();
+      for (const listener of this.#listeners) listener(config);
+    }
+    if (judgedAnew) this.#tellVerdict();
+  }
+
+  #tellVerdict(): void {
+    for (const listener of this.#verdictListeners) listener();
   }
 }
 

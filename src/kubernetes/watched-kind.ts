@@ -35,6 +35,11 @@ export class WatchedKind<T extends KubernetesObject> {
     this.ready.catch(() => {});
   }
 
+  /** Resolves when all objects are in the store, however long the kind is absent. Rejects when stopped before. */
+  get synced(): Promise<void> {
+    return this.#reflector.synced;
+  }
+
   /** Whether the store says what there is. */
   get isReady(): boolean {
     return this.#absent || this.store.hasSynced;

@@ -68,6 +68,13 @@ export class Announcer {
     return this.#desired.keys();
   }
 
+  /** Each Service with those of its addresses that are announced. */
+  *announced(): Generator<readonly [service: string, addresses: readonly Address[]]> {
+    for (const [service, { addresses }] of this.#desired) {
+      yield [service, addresses.filter((address) => this.#table.get(formatAddress(address))?.held === false)];
+    }
+  }
+
   /** Those that want the address announced. */
   servicesOf(address: Address): readonly string[] {
     const wants = ({ addresses }: ServiceAnnouncement) => addresses.some((each) => sameAddress(each, address));

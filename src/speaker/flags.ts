@@ -8,6 +8,7 @@ export const flags = {
   ...healthFlags('127.0.0.1', '17473'),
   // On a node that MetalLB’s speaker has not left yet, 9120 and 9121 are taken.
   ...metricsFlags('9122'),
+  'pod-name': { kind: 'text', help: 'name of this Pod', env: 'METALLB_POD_NAME', default: '' },
   'ignore-exclude-lb': {
     kind: 'boolean',
     help: 'let nodes announce that carry the label node.kubernetes.io/exclude-from-external-load-balancers',

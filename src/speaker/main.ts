@@ -18,12 +18,13 @@ import { runDaemon } from '../telemetry/daemon.ts';
 import { flags } from './flags.ts';
 import { encodeMemberMeta } from './member-meta.ts';
 import { Speaker, type SpeakerOptions } from './speaker.ts';
+import { registerSpeakerMetrics } from './speaker-metrics.ts';
 
 type Flags = FlagValues<typeof flags>;
 
 /** `garpoon speaker`: runs until SIGTERM or SIGINT; resolves to the exit code. */
 export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return runDaemon('speaker', flags, argv, env, (values, parent) => {
+  return runDaemon('speaker', flags, argv, env, (values, parent, metrics) => {
     const log = parent.with({ node: values['node-name'] });
     const client = clientFromKubeConfig({ path: values.kubeconfig, clock: systemClock });
     const deadline = values['silence-after'] * 1_000;
@@ -45,6 +46,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       addressesOf: addressesInArpCache,
       liveness: livenessOf(values, responder, log),
       nodeName: values['node-name'],
+      podName: values['pod-name'],
       namespace: values.namespace,
       speakerLabels: values['ml-labels'],
       loadBalancerClass: values['lb-class'],
@@ -54,6 +56,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       random: systemRandom,
       log,
     });
+    registerSpeakerMetrics(metrics, speaker, responder);
     return {
       start: () => speaker.start(),
       unready: () => speaker.unready(),

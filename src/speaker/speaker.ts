@@ -1,7 +1,9 @@
 import { formatProblem } from '../api/field.ts';
 import type { Hash } from '../election/metallb.ts';
+import { formatAddress } from '../ip/address.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import { Configuration } from '../kubernetes/configuration.ts';
+import { ConfigurationReport } from '../kubernetes/configuration-report.ts';
 import type { Node, Pod, Service } from '../kubernetes/core.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { Reflector } from '../kubernetes/reflector.ts';
@@ -14,6 +16,7 @@ import type { Liveness } from '../liveness/liveness.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
+import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
 import { Conflicts } from './conflicts.ts';
 import type { View } from './decision.ts';
 import { Lease } from './lease.ts';
@@ -45,6 +48,8 @@ export type SpeakerOptions = {
    */
   readonly liveness: ((peers: () => readonly string[]) => Ring) | undefined;
   readonly nodeName: string;
+  /** The Pod that owns what the speaker reports about itself; absent or empty: nobody does. */
+  readonly podName?: string;
   readonly namespace: string;
   /** Selects the Pods of the speakers. */
   readonly speakerLabels: string;
@@ -64,6 +69,7 @@ export class Speaker {
   readonly #slices: SliceStore;
   readonly #nodes: Store<Node>;
   readonly #pods: Store<Pod>;
+  readonly #nodeReflector: Reflector<Node>;
   readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'synced'>[];
   readonly #liveness: Ring | undefined;
   readonly #announcer: Announcer;
@@ -73,6 +79,7 @@ export class Speaker {
   /** Whether a table was decided on after the last hang; the first one is. */
   #mayEndSilence = true;
   readonly #events: EventRecorder;
+  readonly #report: ConfigurationReport;
   readonly #reconciler: ServiceReconciler;
   readonly #queue: WorkQueue;
   readonly #stopping = new AbortController();
@@ -93,6 +100,7 @@ export class Speaker {
     this.#nodes = new Store({ log });
     this.#pods = new Store({ log });
     const everywhere = { ...options, namespace: undefined };
+    this.#nodeReflector = new Reflector({ ...everywhere, resource: nodes, store: this.#nodes, trim: trimNode });
     this.#reflectors = [
       new Reflector({ ...everywhere, resource: services, store: this.#services, trim: trimService }),
       new Reflector({
@@ -102,7 +110,7 @@ export class Speaker {
         store: this.#slices,
         trim: trimSlice,
       }),
-      new Reflector({ ...everywhere, resource: nodes, store: this.#nodes, trim: trimNode }),
+      this.#nodeReflector,
       new Reflector({
         ...options,
         namespace,
@@ -137,6 +145,14 @@ export class Speaker {
     });
     // MetalLB's component name, which people's alerts and dashboards select.
     this.#events = new EventRecorder({ ...options, component: 'metallb-speaker', host: nodeName });
+    this.#report = new ConfigurationReport({
+      ...options,
+      configuration: this.#configuration,
+      component: { speakerOn: nodeName },
+      podName: options.podName ?? '',
+      events: this.#events,
+      signal: this.#stopping.signal,
+    });
     this.#conflicts = new Conflicts({
       announcer: this.#announcer,
       services: this.#services,
@@ -169,6 +185,13 @@ export class Speaker {
     this.#nodes.onChange((name, now) => {
       if (name === nodeName) this.#configuration.judgeFor(now ? [now.metadata.labels ?? {}] : []);
     });
+    // Not before the Node is known for which BGP is judged. Rejects when stopped.
+    this.#nodeReflector.synced.then(
+      () => {
+        if (!this.#stopping.signal.aborted) this.#report.start();
+      },
+      () => {},
+    );
     this.#configuration.start();
     for (const reflector of this.#reflectors) reflector.start();
     await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
@@ -200,6 +223,26 @@ export class Speaker {
     return problems.length > 0 ? problems : ['the cluster has not been read, or no other speaker been heard yet'];
   }
 
+  /** What this node announces. */
+  *announced(): Generator<Announced> {
+    const { nodeName: node } = this.#options;
+    for (const [service, addresses] of this.#announcer.announced()) {
+      for (const address of addresses) yield { service, protocol: 'layer2', node, ip: formatAddress(address) };
+    }
+  }
+
+  clientState(): ClientState {
+    const { reconciles, failures } = this.#queue.counters();
+    const loaded = this.#configuration.isInForce;
+    const stale = loaded && this.#configuration.verdict() === 'Invalid';
+    return { reconciles, failures, configuration: { loaded, stale } };
+  }
+
+  /** How many speakers are alive as far as this one knows, itself included; undefined without a ring. */
+  membersAlive(): number | undefined {
+    return this.#liveness?.alive().size;
+  }
+
   /** Another host claims one of our addresses: an event of the responder. */
   claimed(event: ConflictEvent): void {
     this.#conflicts.claimed(event);
@@ -223,6 +266,7 @@ export class Speaker {
     this.#conflicts.close();
     this.#announcer.close();
     this.#options.responder.close();
+    await this.#report.stop();
     await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
     await this.#events.stop();
   }

@@ -1,4 +1,4 @@
-import type { Metrics, Sample } from './metrics.ts';
+import type { Metrics } from './metrics.ts';
 
 /** MetalLB's metrics by its names and labels, so that dashboards and alerts go on working. */
 
@@ -36,9 +36,11 @@ export type ClientState = {
   /** Objects looked at since the start, and how often that failed. */
   readonly reconciles: number;
   readonly failures: number;
-  /** Whether a configuration is in force, and whether it is an older one because the resources have a fault. */
-  readonly loaded: boolean;
-  readonly stale: boolean;
+  /**
+   * Whether one is in force, and whether the resources have a fault, so that it is an older one. Undefined where nobody
+   * reads the configuration: a standby.
+   */
+  readonly configuration: { readonly loaded: boolean; readonly stale: boolean } | undefined;
 };
 
 /** Controller and speaker: the work that the API server's objects make, and the state of the configuration. */
@@ -47,19 +49,25 @@ export function registerClientMetrics(metrics: Metrics, state: () => ClientState
     type: 'counter' | 'gauge',
     name: string,
     help: string,
-    value: (state: ClientState) => number | boolean,
+    value: (state: ClientState) => number | boolean | undefined,
   ) =>
-    metrics.register(type, { name: `metallb_k8s_client_${name}`, help, labels: [] }, () => [
-      { labels: {}, value: Number(value(state())) },
-    ]);
+    metrics.register(type, { name: `metallb_k8s_client_${name}`, help, labels: [] }, () => {
+      const now = value(state());
+      return now === undefined ? [] : [{ labels: {}, value: Number(now) }];
+    });
   register('counter', 'updates_total', 'Kubernetes objects processed', ({ reconciles }) => reconciles);
   register('counter', 'update_errors_total', 'Kubernetes objects whose processing failed', ({ failures }) => failures);
-  register('gauge', 'config_loaded_bool', '1 when a configuration is in force', ({ loaded }) => loaded);
+  register(
+    'gauge',
+    'config_loaded_bool',
+    '1 when a configuration is in force',
+    ({ configuration }) => configuration?.loaded,
+  );
   register(
     'gauge',
     'config_stale_bool',
     '1 when an older configuration is in force because the resources have a fault',
-    ({ stale }) => stale,
+    ({ configuration }) => configuration?.stale,
   );
 }
 
@@ -76,23 +84,4 @@ export function registerAnnouncedMetric(metrics: Metrics, announced: () => Itera
   const labels = ['service', 'protocol', 'node', 'ip'] as const;
   const description = { name: 'metallb_speaker_announced', help: 'Addresses that this node announces', labels };
   metrics.register('gauge', description, () => Array.from(announced(), (one) => ({ labels: one, value: 1 })));
-}
-
-/** By address; the responder's native counters. Frames sent without being asked count as gratuitous, each. */
-export type Layer2Counts = {
-  readonly ip: string;
-  readonly requestsReceived: number;
-  readonly responsesSent: number;
-  readonly gratuitousSent: number;
-};
-
-/** Speaker: ARP and NDP. */
-export function registerLayer2Metrics(metrics: Metrics, counts: () => Iterable<Layer2Counts>): void {
-  const counter = (name: string, help: string, value: (counts: Layer2Counts) => number) =>
-    metrics.register('counter', { name: `metallb_layer2_${name}`, help, labels: ['ip'] }, () =>
-      Array.from(counts(), (one): Sample<'ip'> => ({ labels: { ip: one.ip }, value: value(one) })),
-    );
-  counter('requests_received', 'ARP and NDP requests for the address', (one) => one.requestsReceived);
-  counter('responses_sent', 'ARP and NDP answers sent for the address', (one) => one.responsesSent);
-  counter('gratuitous_sent', 'Frames sent unasked that announce the address', (one) => one.gratuitousSent);
 }

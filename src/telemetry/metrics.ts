@@ -70,14 +70,20 @@ export class Metrics {
     metric.reset();
     try {
       // From nothing, so that adding sets.
-      for (const sample of collect()) metric.inc(sample.labels, sample.value);
+      const samples = [...collect()];
+      for (const sample of samples) metric.inc(sample.labels, sample.value);
+      if (samples.length === 0) this.#leaveOut(labels, metric);
       this.#failing.delete(name);
     } catch (error) {
       metric.reset();
-      // The one series of a metric without labels is reset to 0, which would be a lie.
-      if (labels.length === 0) metric.remove();
+      this.#leaveOut(labels, metric);
       if (!this.#failing.has(name)) this.#log.error('metric not collected', { name, error });
       this.#failing.add(name);
     }
+  }
+
+  /** The one series of a metric without labels is reset to 0, which would be a lie. */
+  #leaveOut(labels: readonly string[], metric: Pick<Gauge, 'remove'>): void {
+    if (labels.length === 0) metric.remove();
   }
 }

@@ -66,6 +66,7 @@ for (const workload of workloads) {
     const flags: FlagSet = workload === controller ? controllerFlags : speakerFlags;
     const values = valuesOf(flags, workload);
     assert.equal(values.namespace, metadata.namespace);
+    assert.equal(values['pod-name'], facts['metadata.name']);
     if (workload === speaker) assert.equal(values['node-name'], facts['spec.nodeName']);
   });
 
@@ -81,6 +82,12 @@ for (const workload of workloads) {
     }
   });
 
+  test(`the port of the ${kind} for metrics is the program's`, () => {
+    const values = valuesOf(workload === controller ? controllerFlags : speakerFlags, workload);
+    const declared = container.ports.find(({ name }) => name === 'metrics');
+    assert.equal(declared?.containerPort, values.port);
+  });
+
   test(`the ${kind} runs the image of this version`, () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     assert.equal(container.image, `garpoon:${version}`);
@@ -89,7 +96,8 @@ for (const workload of workloads) {
 
 test('the gossip ports are those that the speaker listens on', () => {
   const port = valuesOf(speakerFlags, speaker)['ml-bindport'];
-  const declared = containerOf(speaker).ports.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`);
+  const gossip = containerOf(speaker).ports.filter(({ name }) => name.startsWith('gossip'));
+  const declared = gossip.map(({ containerPort, protocol }) => `${containerPort}/${protocol}`);
   assert.deepEqual(declared.sort(), [`${port}/TCP`, `${port}/UDP`]);
 });
 
@@ -106,6 +114,7 @@ test('the speaker has raw sockets and nothing else, the controller nothing', () 
 /** What a Pod's environment takes from the Pod. */
 const facts: Readonly<Record<string, string>> = {
   'metadata.namespace': speaker.metadata.namespace!,
+  'metadata.name': 'garpoon-7f9c',
   'spec.nodeName': 'node-a',
   'status.podIP': '192.0.2.1',
 };
@@ -117,7 +126,7 @@ function valuesOf<const S extends FlagSet>(flags: S, workload: Manifest) {
   const [, ...argv] = args.map((arg) =>
     arg.replace(/\$\((\w+)\)/g, (_, name) => variables[name] ?? assert.fail(`${arg}: no ${name} in the environment`)),
   );
-  const parsed = parseFlags(flags, argv, {});
+  const parsed = parseFlags(flags, argv, variables);
   if ('problem' in parsed) assert.fail(parsed.problem);
   assert.deepEqual(parsed.positionals, []);
   return parsed.values;

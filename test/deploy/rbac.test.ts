@@ -4,9 +4,15 @@ import { Replica, termOf } from '../../src/controller/replica.ts';
 import { webhookFlags } from '../../src/controller/webhook-flags.ts';
 import { Webhooks } from '../../src/controller/webhooks.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
-import { addressReservations, ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
+import { addressReservations, configurationStates, ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
-import { customResourceDefinitions, secrets, validatingWebhookConfigurations } from '../../src/kubernetes/resource.ts';
+import type { Pod } from '../../src/kubernetes/core.ts';
+import {
+  customResourceDefinitions,
+  pods,
+  secrets,
+  validatingWebhookConfigurations,
+} from '../../src/kubernetes/resource.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { parseFlags } from '../../src/runtime/flags.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -88,7 +94,7 @@ async function askedInALife(): Promise<Asked> {
     lease: `${system}/garpoon-controller`,
     identity: 'a',
     uptime: systemUptime,
-    worker: (client) => termOf(new Controller({ ...shared, client }), webhooks.upkeep(client)),
+    worker: (client) => termOf(new Controller({ ...shared, client, podName: 'controller-1' }), webhooks.upkeep(client)),
   });
   const responder = new FakeResponder();
   const speaker = new Speaker({
@@ -101,12 +107,17 @@ async function askedInALife(): Promise<Asked> {
     addressesOf: () => [],
     liveness: undefined,
     nodeName: 'node-a',
+    podName: 'speaker-1',
     speakerLabels: 'app=garpoon,component=speaker',
     ignoreExcludeLabel: false,
     hash: sha256,
   });
   try {
     await cluster.node('node-a');
+    const spec = { containers: [{ name: 'garpoon', image: 'garpoon' }] };
+    for (const name of ['controller-1', 'speaker-1']) {
+      await cluster.put(pods, { metadata: { name, namespace: system }, spec } as Pod);
+    }
     for (const object of registrations) await cluster.put(validatingWebhookConfigurations, object);
     configuration.start();
     await Promise.all([webhooks.start(), controller.start(), speaker.start()]);
@@ -193,4 +204,18 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
   await cluster.deleteService('web');
   await announced('');
   await inUse(0);
+
+  for (const key of [`${system}/controller`, `${system}/speaker-node-a`]) {
+    const reported = (text: string) =>
+      eventually(`${key} is ${text}`, async () => {
+        const { status, metadata } = (await cluster.client.get(configurationStates, key)) ?? {};
+        return `${status?.result} ${metadata?.labels?.['metallb.io/component-type'] !== undefined}` === text;
+      });
+    await reported('Valid true');
+    await cluster.change(configurationStates, key, (state) => ({
+      ...state,
+      metadata: { ...state.metadata, labels: {} },
+    }));
+    await reported('Valid true');
+  }
 }

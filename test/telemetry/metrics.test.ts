@@ -3,7 +3,6 @@ import {
   registerAllocatorMetrics,
   registerAnnouncedMetric,
   registerClientMetrics,
-  registerLayer2Metrics,
 } from '../../src/telemetry/metallb-metrics.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { registerProcessMetrics } from '../../src/telemetry/process-metrics.ts';
@@ -92,12 +91,25 @@ test('the allocator’s metrics have MetalLB’s names, and add up families beyo
 
 test('the client’s metrics have MetalLB’s names', async () => {
   const { metrics } = made();
-  registerClientMetrics(metrics, () => ({ reconciles: 10, failures: 1, loaded: true, stale: false }));
+  registerClientMetrics(metrics, () => ({
+    reconciles: 10,
+    failures: 1,
+    configuration: { loaded: true, stale: false },
+  }));
   assert.deepEqual(await samples(metrics), [
     'metallb_k8s_client_updates_total 10',
     'metallb_k8s_client_update_errors_total 1',
     'metallb_k8s_client_config_loaded_bool 1',
     'metallb_k8s_client_config_stale_bool 0',
+  ]);
+});
+
+test('of a configuration that nobody reads nothing is said', async () => {
+  const { metrics } = made();
+  registerClientMetrics(metrics, () => ({ reconciles: 0, failures: 0, configuration: undefined }));
+  assert.deepEqual(await samples(metrics), [
+    'metallb_k8s_client_updates_total 0',
+    'metallb_k8s_client_update_errors_total 0',
   ]);
 });
 
@@ -107,15 +119,9 @@ test('the speaker’s metrics have MetalLB’s names and labels', async () => {
     { service: 'default/web', protocol: 'layer2', node: 'n1', ip: '192.0.2.1' },
     { service: 'default/web', protocol: 'layer2', node: 'n1', ip: '2001:db8::1' },
   ]);
-  registerLayer2Metrics(metrics, () => [
-    { ip: '192.0.2.1', requestsReceived: 5, responsesSent: 4, gratuitousSent: 10 },
-  ]);
   assert.deepEqual(await samples(metrics), [
     'metallb_speaker_announced{service="default/web",protocol="layer2",node="n1",ip="192.0.2.1"} 1',
     'metallb_speaker_announced{service="default/web",protocol="layer2",node="n1",ip="2001:db8::1"} 1',
-    'metallb_layer2_requests_received{ip="192.0.2.1"} 5',
-    'metallb_layer2_responses_sent{ip="192.0.2.1"} 4',
-    'metallb_layer2_gratuitous_sent{ip="192.0.2.1"} 10',
   ]);
 });
 
