@@ -21,6 +21,8 @@ const startLimit = 60_000;
 const stopLimit = 20_000;
 const adminToken = 'admin-of-the-test';
 
+type Ports = { readonly etcd: number; readonly api: number };
+
 /**
  * A real kube-apiserver over an etcd of its own, on loopback, with nothing around it: no controllers, so no namespace is
  * emptied and no garbage collected, and no node. TLS by a CA of its own, RBAC, and every request in an audit log.
@@ -31,7 +33,8 @@ export class RealApiServer {
   readonly ca: string;
   readonly #programs: string;
   readonly #directory: string;
-  readonly #ports: { readonly etcd: number; readonly api: number };
+  readonly #flags: readonly string[];
+  readonly #ports: Ports;
   #etcd: ChildProcess | undefined;
   #api: ChildProcess | undefined;
   /** From when to when it was up and not yet ready, by its own clock, which is ours. */
@@ -41,10 +44,10 @@ export class RealApiServer {
     rmSync(this.#directory, { recursive: true, force: true, maxRetries: 3 });
   };
 
-  /** `programs` is the folder that has kube-apiserver and etcd. */
-  static async start(programs: string): Promise<RealApiServer> {
+  /** `programs` is the folder that has kube-apiserver and etcd; `flags` are more flags of the former. */
+  static async start(programs: string, flags: readonly string[] = []): Promise<RealApiServer> {
     const [etcd, api] = await Promise.all([freePort(), freePort()]);
-    const server = new RealApiServer(programs, { etcd, api });
+    const server = new RealApiServer(programs, { etcd, api }, flags);
     try {
       server.#etcd = server.#launch('etcd', etcdFlags(server.#directory, etcd));
       await server.startApi();
@@ -55,8 +58,9 @@ export class RealApiServer {
     return server;
   }
 
-  private constructor(programs: string, ports: { readonly etcd: number; readonly api: number }) {
+  private constructor(programs: string, ports: Ports, flags: readonly string[]) {
     this.#programs = programs;
+    this.#flags = flags;
     this.#ports = ports;
     this.server = `https://127.0.0.1:${ports.api}`;
     this.#directory = mkdtempSync(join(tmpdir(), 'garpoon-api-server-'));
@@ -92,7 +96,7 @@ export class RealApiServer {
   /** Starts the API server at its place and resolves when it is ready; what etcd holds is there again. */
   async startApi(): Promise<void> {
     const from = Date.now();
-    this.#api = this.#launch('kube-apiserver', apiFlags(this.#directory, this.#ports));
+    this.#api = this.#launch('kube-apiserver', [...apiFlags(this.#directory, this.#ports), ...this.#flags]);
     const api = new RawApi(this.admin);
     try {
       const ready = async () => {
@@ -176,7 +180,7 @@ function etcdFlags(directory: string, port: number): readonly string[] {
   ];
 }
 
-function apiFlags(directory: string, ports: { readonly etcd: number; readonly api: number }): readonly string[] {
+function apiFlags(directory: string, ports: Ports): readonly string[] {
   const file = (name: string) => join(directory, name);
   return [
     `--etcd-servers=http://127.0.0.1:${ports.etcd}`,

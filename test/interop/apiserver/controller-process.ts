@@ -14,13 +14,17 @@ export class ControllerProcess {
   readonly #healthPort: number;
   #log = '';
 
-  static async start(kubeconfig: string, namespace: string): Promise<ControllerProcess> {
+  /** Without webhooks unless `flags` say otherwise: no network leads from the API server to a Service. */
+  static async start(
+    kubeconfig: string,
+    namespace: string,
+    flags: readonly string[] = ['--webhook-mode=disabled'],
+  ): Promise<ControllerProcess> {
     const entry = await bundle();
     const healthPort = await freePort();
     const health = ['--health-probe-host=127.0.0.1', `--health-probe-port=${healthPort}`];
-    // No network leads from the API server to a Service.
-    const mode = '--webhook-mode=disabled';
-    const args = [entry, 'controller', `--kubeconfig=${kubeconfig}`, `--namespace=${namespace}`, mode, ...health];
+    const place = [`--kubeconfig=${kubeconfig}`, `--namespace=${namespace}`];
+    const args = [entry, 'controller', ...place, '--port=0', ...flags, ...health];
     const started = new ControllerProcess(
       spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] }),
       healthPort,

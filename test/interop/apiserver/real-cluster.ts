@@ -19,11 +19,19 @@ export class RealCluster {
   readonly server: RealApiServer;
   /** As one who may do everything. */
   readonly admin: RawApi;
+  readonly #webhooks: boolean;
   readonly #clients: ApiClient[] = [];
 
-  /** `programs` is the folder that has kube-apiserver and etcd. */
-  static async create(programs: string, objects: readonly Manifest[] = manifests): Promise<RealCluster> {
-    const cluster = new RealCluster(await RealApiServer.start(programs));
+  /**
+   * `programs` is the folder that has kube-apiserver and etcd. With `webhooks` the API server calls them where the
+   * EndpointSlices of their Service say.
+   */
+  static async create(
+    programs: string,
+    { objects = manifests, webhooks = false }: { objects?: readonly Manifest[]; webhooks?: boolean } = {},
+  ): Promise<RealCluster> {
+    const flags = webhooks ? ['--enable-aggregator-routing=true'] : [];
+    const cluster = new RealCluster(await RealApiServer.start(programs, flags), webhooks);
     try {
       // A definition is a place for others, and a namespace too.
       const rank = ({ kind }: Manifest) => ['CustomResourceDefinition', 'Namespace', kind].indexOf(kind);
@@ -35,8 +43,9 @@ export class RealCluster {
     return cluster;
   }
 
-  private constructor(server: RealApiServer) {
+  private constructor(server: RealApiServer, webhooks: boolean) {
     this.server = server;
+    this.#webhooks = webhooks;
     this.admin = new RawApi(server.admin);
   }
 
@@ -59,9 +68,9 @@ export class RealCluster {
   }
 
   /** Starts `garpoon controller` as its Deployment would, and resolves when it is ready. */
-  async startController(): Promise<ControllerProcess> {
+  async startController(flags?: readonly string[]): Promise<ControllerProcess> {
     const kubeconfig = this.server.kubeconfig('garpoon-controller', await this.tokenOf('garpoon-controller'));
-    return ControllerProcess.start(kubeconfig, system);
+    return ControllerProcess.start(kubeconfig, system, flags);
   }
 
   /** Idempotent. */
@@ -74,8 +83,8 @@ export class RealCluster {
   async #create(object: Manifest): Promise<void> {
     const { apiVersion, kind, metadata } = object;
     const collection = await this.collectionOf(apiVersion, kind, metadata.namespace);
-    // Judged alone: no network leads from the API server to the webhooks' Service, and nothing could be created any more.
-    const dryRun = kind === 'ValidatingWebhookConfiguration' ? '&dryRun=All' : '';
+    // Judged alone where nobody serves webhooks: nothing could be created any more.
+    const dryRun = kind === 'ValidatingWebhookConfiguration' && !this.#webhooks ? '&dryRun=All' : '';
     const { code, body } = await this.admin.post(
       `${collection}?fieldValidation=Strict${dryRun}`,
       object as unknown as JsonObject,

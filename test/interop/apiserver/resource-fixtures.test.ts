@@ -20,7 +20,7 @@ if (real.directory === undefined) test.skip('a real API server judges the fixtur
 else {
   const programs = real.directory;
   test.before(async () => {
-    cluster = await RealCluster.create(programs, definitionsAlone());
+    cluster = await RealCluster.create(programs, { objects: definitionsAlone() });
     const namespaces = fixtures.flatMap(({ objects }) => objects.map(({ metadata }) => metadata.namespace ?? system));
     for (const name of new Set(namespaces)) await cluster.admin.post('/api/v1/namespaces', { metadata: { name } });
   });
