@@ -6,6 +6,7 @@ import type { Random } from '../../runtime/random.ts';
 import { parseServiceRange } from './builtin/cluster-addresses.ts';
 import { definitionsResource } from './builtin/definition-rules.ts';
 import { builtinKinds } from './builtin/kinds.ts';
+import { ServiceAllocations } from './builtin/service-allocations.ts';
 import type { Core } from './core.ts';
 import { customKinds } from './custom-kinds.ts';
 import { Faults } from './faults.ts';
@@ -60,7 +61,9 @@ export class ApiServer {
     const store = new Store();
     const ranges = (options.serviceCidrs ?? defaultServiceCidrs).map(parseServiceRange);
     const warn = (text: string) => log.warn('definition not fully supported', { text });
-    const registry = new Registry(builtinKinds({ ranges, services: () => store.values('services') }, warn));
+    const allocations = new ServiceAllocations();
+    store.onChange((change) => allocations.follow(change));
+    const registry = new Registry(builtinKinds({ ranges, allocations }, warn));
     const webhooks = new WebhookClient(clock, options.webhookServices ?? {});
     this.#core = { store, registry, webhooks, clock, random, log };
     this.faults = new Faults(clock, random, store);

@@ -44,11 +44,6 @@ export class Store {
     return inOrder(this.#objects.get(resource) ?? new Map(), namespace);
   }
 
-  /** In no order, and without a copy: for a look at all of a large collection. */
-  values(resource: string): Iterable<ApiObject> {
-    return this.#objects.get(resource)?.values() ?? [];
-  }
-
   /** As `list`, at a past revision; undefined when the history does not reach back to it or it is yet to come. */
   listAt(revision: number, resource: string, namespace?: string): ApiObject[] | undefined {
     const since = this.since(revision);

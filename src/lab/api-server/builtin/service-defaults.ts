@@ -11,7 +11,7 @@ import {
   stringAt,
   stringsAt,
 } from '../json.ts';
-import { freeAddress } from './cluster-addresses.ts';
+import { nodePortsOf, type ServiceAllocations } from './service-allocations.ts';
 
 export const nodePorts = { first: 30_000, last: 32_767 } as const;
 
@@ -20,7 +20,7 @@ const affinityTimeoutSeconds = 10_800;
 /** The cluster's own part of Services: what is in use, and where new addresses come from. */
 export type ServiceNetwork = {
   readonly ranges: readonly Range[];
-  readonly services: () => Iterable<ApiObject>;
+  readonly allocations: ServiceAllocations;
 };
 
 /**
@@ -44,46 +44,14 @@ export function completeService(service: ApiObject, before: ApiObject | undefine
   if (spec.type === 'LoadBalancer') fill(spec, 'allocateLoadBalancerNodePorts', true);
   if (spec.type !== 'ExternalName') {
     fill(spec, 'internalTrafficPolicy', 'Cluster');
-    completeAddresses(service, spec, network);
+    completeAddresses(spec, network);
   }
   if (external) completeNodePorts(service, spec, network);
   completeStatus(service, spec);
 }
 
-/** The cluster addresses of all other Services. Looks at every one of them: call it only to settle what is new. */
-export function takenAddresses(service: ApiObject, network: ServiceNetwork): Set<string> {
-  return takenByOthers(service, network, (other) => stringsAt(other, 'spec', 'clusterIPs'));
-}
-
-/** The node ports of all other Services, by protocol. Looks at every one of them, too. */
-export function takenNodePorts(service: ApiObject, network: ServiceNetwork): Set<string> {
-  return takenByOthers(service, network, nodePortsOf);
-}
-
-/** `TCP/30000` and the like, the port of the health check among them. */
-export function nodePortsOf(service: ApiObject): string[] {
-  const health = numberAt(service, 'spec', 'healthCheckNodePort') ?? 0;
-  const ports = objectsAt(service, 'spec', 'ports').filter((port) => (numberAt(port, 'nodePort') ?? 0) > 0);
-  const keys = ports.map(nodePortKey);
-  return health > 0 ? [...keys, `TCP/${health}`] : keys;
-}
-
 export function nodePortKey(port: JsonObject): string {
   return `${stringAt(port, 'protocol')}/${numberAt(port, 'nodePort')}`;
-}
-
-function takenByOthers(
-  service: ApiObject,
-  network: ServiceNetwork,
-  holds: (other: ApiObject) => readonly string[],
-): Set<string> {
-  const { name, namespace } = service.metadata;
-  const taken = new Set<string>();
-  for (const other of network.services()) {
-    if (other.metadata.name === name && other.metadata.namespace === namespace) continue;
-    for (const held of holds(other)) taken.add(held);
-  }
-  return taken;
 }
 
 function completePorts(spec: JsonObject): void {
@@ -142,7 +110,7 @@ function dropForType(spec: JsonObject, old: JsonObject): void {
   }
 }
 
-function completeAddresses(service: ApiObject, spec: JsonObject, network: ServiceNetwork): void {
+function completeAddresses(spec: JsonObject, network: ServiceNetwork): void {
   const given = stringAt(spec, 'clusterIP');
   const addresses = stringsAt(spec, 'clusterIPs');
   if (given !== '' && addresses.length === 0) addresses.push(given);
@@ -153,10 +121,9 @@ function completeAddresses(service: ApiObject, spec: JsonObject, network: Servic
   );
   const families = completeFamilies(spec, addresses, network);
   const missing = addresses[0] === 'None' ? [] : families.slice(addresses.length);
-  const taken = missing.length === 0 ? new Set<string>() : takenAddresses(service, network);
   for (const family of missing) {
     const range = network.ranges.find((one) => `IPv${one.family}` === family);
-    const address = range === undefined ? undefined : freeAddress(range, taken);
+    const address = range === undefined ? undefined : network.allocations.freeAddress(range);
     if (address !== undefined) addresses.push(address);
   }
   if (addresses[0] !== undefined) {
@@ -184,12 +151,13 @@ function completeFamilies(spec: JsonObject, addresses: string[], network: Servic
 }
 
 function completeNodePorts(service: ApiObject, spec: JsonObject, network: ServiceNetwork): void {
-  let taken: Set<string> | undefined;
+  const taken = network.allocations.takenByOthers(service);
+  const own = new Set(nodePortsOf(service));
   const allocate = (protocol: string): number => {
-    taken ??= new Set([...takenNodePorts(service, network), ...nodePortsOf(service)]);
     let port: number = nodePorts.first;
-    while (taken.has(`${protocol}/${port}`) && port < nodePorts.last) port += 1;
-    taken.add(`${protocol}/${port}`);
+    const isTaken = (key: string) => own.has(key) || taken.has(key);
+    while (isTaken(`${protocol}/${port}`) && port < nodePorts.last) port += 1;
+    own.add(`${protocol}/${port}`);
     return port;
   };
   if (spec.type === 'NodePort' || spec.allocateLoadBalancerNodePorts !== false) {

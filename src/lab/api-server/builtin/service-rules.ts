@@ -5,15 +5,8 @@ import { duplicate, type FieldError, forbidden, invalid, notSupported, required 
 import { type ApiObject, equal, type JsonObject, numberAt, objectAt, objectsAt, stringAt, stringsAt } from '../json.ts';
 import type { Rules } from '../kind.ts';
 import { validateName } from '../metadata.ts';
-import {
-  completeService,
-  nodePortKey,
-  nodePorts,
-  nodePortsOf,
-  type ServiceNetwork,
-  takenAddresses,
-  takenNodePorts,
-} from './service-defaults.ts';
+import { nodePortsOf, type Taken } from './service-allocations.ts';
+import { completeService, nodePortKey, nodePorts, type ServiceNetwork } from './service-defaults.ts';
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -98,7 +91,7 @@ function validateNodePorts(service: ApiObject, before: ApiObject | undefined, ne
   const spec = objectAt(service, 'spec');
   const held = before === undefined ? [] : nodePortsOf(before);
   const isNew = nodePortsOf(service).some((port) => !held.includes(port));
-  const taken = isNew ? takenNodePorts(service, network) : new Set<string>();
+  const taken: Taken = isNew ? network.allocations.takenByOthers(service) : new Set<string>();
   return objectsAt(spec, 'ports').flatMap((port, i) => {
     const nodePort = numberAt(port, 'nodePort');
     if (nodePort === undefined) return [];
@@ -133,7 +126,7 @@ function validateAddresses(service: ApiObject, before: ApiObject | undefined, ne
   const addresses = stringsAt(spec, 'clusterIPs');
   const held = stringsAt(before, 'spec', 'clusterIPs');
   const isNew = addresses.some((text) => text !== 'None' && !held.includes(text));
-  const taken = isNew ? takenAddresses(service, network) : new Set<string>();
+  const taken: Taken = isNew ? network.allocations.takenByOthers(service) : new Set<string>();
   if (addresses.length === 0) {
     errors.push(invalid('spec.clusterIPs', [], 'failed to allocate a serviceIP: range is full'));
   }
