@@ -21,11 +21,31 @@ export function elect(service: ElectionService, cluster: ElectionCluster, hash: 
     else excluded.push({ node: node.name, why });
   }
   excluded.sort((a, b) => (a.node < b.node ? -1 : 1));
-  const candidates = rank(eligible, service.address, advertisements, hash);
+  const weighed = eligible.map(({ name, labels }) => ({
+    node: name,
+    weight: preferenceWeight(advertisements, labels),
+  }));
+  const candidates = rank(weighed, formatAddress(service.address), hash);
   const owner = candidates[0]?.node;
   if (owner !== undefined) return { owner, reason: 'elected', candidates, excluded };
   const covered = excluded.some(({ why }) => why !== 'noMatchingAdvertisement');
   return withdrawn(covered ? 'notOwner' : 'noMatchingAdvertisement', excluded);
+}
+
+/** By weight descending, then by the hash of `node#address` ascending. */
+export function rank(candidates: readonly Candidate[], address: string, hash: Hash): readonly Candidate[] {
+  return candidates
+    .map((candidate) => ({ candidate, digest: hash(`${candidate.node}#${address}`) }))
+    .sort((a, b) => b.candidate.weight - a.candidate.weight || compareBytes(a.digest, b.digest))
+    .map(({ candidate }) => candidate);
+}
+
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }
 
 /** What MetalLB's speaker on the node would give as its reason. */
@@ -106,31 +126,6 @@ function exclusion(
   if (!cluster.ignoreExcludeLabel && Object.hasOwn(node.labels, excludeLabel)) return 'nodeLabeledExcludeBalancers';
   if (service.trafficPolicy === 'Local' && !service.endpoints.nodes.has(node.name)) return 'noLocalEndpoints';
   return undefined;
-}
-
-/** By weight descending, then by the hash of `node#address` ascending. */
-function rank(
-  nodes: readonly ElectionNode[],
-  address: Address,
-  advertisements: readonly Advertisement[],
-  hash: Hash,
-): readonly Candidate[] {
-  const text = formatAddress(address);
-  const ranked = nodes.map((node) => ({
-    node: node.name,
-    weight: preferenceWeight(advertisements, node.labels),
-    digest: hash(`${node.name}#${text}`),
-  }));
-  ranked.sort((a, b) => b.weight - a.weight || compareBytes(a.digest, b.digest));
-  return ranked.map(({ node, weight }) => ({ node, weight }));
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
 }
 
 function withdrawn(reason: Exclude<ElectionReason, 'elected'>, excluded: readonly ExcludedNode[] = []): Election {

@@ -1,0 +1,94 @@
+import { hash as digest } from 'node:crypto';
+import { balanced } from '../src/election/balanced.ts';
+import { metallb } from '../src/election/metallb-strategy.ts';
+import type { Ballot, ElectionStrategy } from '../src/election/strategy.ts';
+import { interleaved, long, median, progress, reporter } from './bench.ts';
+
+/**
+ * How even the elections are: how many addresses the busiest node has, beside the ideal, as the median of many
+ * clusters that differ in the names of their nodes. And how long a decision takes: all from nothing, one node's death,
+ * one new address, a failing back, and the candidates of every Service others (traffic policy Local).
+ */
+const report = reporter('spread');
+const clusters = long ? 1_000 : 100;
+const rounds = long ? 25 : 7;
+const hash = (text: string) => digest('sha256', text, 'buffer');
+
+for (const [addresses, nodes] of [
+  [20, 5],
+  [100, 10],
+] as const) {
+  for (const strategy of [metallb, balanced]) {
+    const busiest = Array.from({ length: clusters }, (_, cluster) =>
+      busiestOf(strategy, ballot(addresses, nodes, cluster)),
+    );
+    report({
+      case: `${strategy.name}-${addresses}-on-${nodes}`,
+      value: median(busiest),
+      unit: 'addresses',
+      better: 'lower',
+      baseline: Math.ceil(addresses / nodes),
+      against: 'ideal',
+    });
+  }
+}
+
+progress('decisions');
+const many = ballot(10_000, 100, 0);
+const held = settled(many);
+const short = settled({ ...many, nodes: many.nodes.slice(1) });
+const local = { ...many, addresses: many.addresses.map((one, i) => ({ ...one, candidates: threeOf(many, i) })) };
+const extra = { ...many.addresses[0]!, address: '10.1.0.0', service: 'shop/new' };
+
+const times = await interleaved(rounds, {
+  warmUp: async () => ({ time: timed(many) }),
+  decide: async () => ({ time: timed(many) }),
+  local: async () => ({ time: timed(local) }),
+  unchanged: async () => ({ time: timed(held) }),
+  death: async () => ({ time: timed({ ...held, nodes: held.nodes.slice(1) }) }),
+  arrival: async () => ({ time: timed({ ...held, addresses: [...held.addresses, extra] }) }),
+  failBack: async () => ({ time: timed({ ...short, nodes: many.nodes }) }),
+});
+const unit = { unit: 'ms', better: 'lower' } as const;
+const nothing = { ...unit, baseline: times.unchanged.time!, against: 'nothing to do' };
+report({ case: 'decide-10000-on-100', value: times.decide.time!, ...unit });
+report({ case: 'decide-10000-on-3-of-100-each', value: times.local.time!, ...unit });
+report({ case: 'one-death', value: times.death.time!, ...nothing });
+report({ case: 'one-address', value: times.arrival.time!, ...nothing });
+report({ case: 'one-fail-back', value: times.failBack.time!, ...nothing });
+
+function ballot(addresses: number, nodes: number, cluster: number): Ballot {
+  const names = Array.from({ length: nodes }, (_, i) => `node-${cluster}-${i}`);
+  const candidates = names.map((node) => ({ node, weight: 0 }));
+  return {
+    addresses: Array.from({ length: addresses }, (_, i) => ({
+      address: `10.0.${i >> 8}.${i & 255}`,
+      service: `shop/web-${i}`,
+      index: 0,
+      candidates,
+    })),
+    nodes: names.map((name) => ({ name, weight: 1 })),
+  };
+}
+
+function threeOf({ nodes }: Ballot, i: number) {
+  return [7 * i, 11 * i + 1, 13 * i + 2].map((number) => ({ node: nodes[number % nodes.length]!.name, weight: 0 }));
+}
+
+function settled(given: Ballot): Ballot {
+  const owners = balanced.owners(given, hash);
+  return { ...given, addresses: given.addresses.map((one) => ({ ...one, holder: owners.get(one.address) })) };
+}
+
+function busiestOf(strategy: ElectionStrategy, given: Ballot): number {
+  const loads = new Map<string, number>();
+  for (const owner of strategy.owners(given, hash).values()) loads.set(owner, (loads.get(owner) ?? 0) + 1);
+  return Math.max(...loads.values());
+}
+
+/** Milliseconds. */
+function timed(given: Ballot): number {
+  const begun = performance.now();
+  balanced.owners(given, hash);
+  return performance.now() - begun;
+}
