@@ -8,9 +8,17 @@ import type { ApiProblem } from '../api/field.ts';
 import { parseIPAddressPool } from '../api/ip-address-pool.ts';
 import { type L2AdvertisementDeclaration, parseL2Advertisement } from '../api/l2-advertisement.ts';
 import { compareTexts } from '../api/label-selector.ts';
+import { defaultLayer2Policy, type Layer2PolicyDeclaration, parseLayer2Policy } from '../api/layer2-policy.ts';
 import type { Labels, Parsed } from '../api/resource.ts';
 import { findBGPConflicts } from './bgp-conflicts.ts';
-import { type BFDProfile, Config, type Peer, type Pool, type PoolBGPAdvertisement } from './config.ts';
+import {
+  type BFDProfile,
+  Config,
+  type Layer2Policy,
+  type Peer,
+  type Pool,
+  type PoolBGPAdvertisement,
+} from './config.ts';
 import { findDuplicateNames, findOverlaps } from './conflicts.ts';
 import { NodeScope } from './node-scope.ts';
 import { findOddities } from './oddities.ts';
@@ -27,6 +35,7 @@ export type Resources = {
   readonly bfdProfiles?: readonly unknown[];
   readonly communities?: readonly unknown[];
   readonly reservations?: readonly unknown[];
+  readonly layer2Policies?: readonly unknown[];
 };
 
 export type CompileOptions = {
@@ -79,6 +88,7 @@ export function compile(resources: Resources, { nodes }: CompileOptions = {}): C
     peers: declared.peers.map((peer) => compilePeer(peer, profiles)),
     bfdProfiles: [...profiles.values()],
     reservations: declared.reservations,
+    layer2: compileLayer2Policy(declared.layer2Policies),
   });
   const peerNames = new Set((resources.peers ?? []).map(nameOf));
   return { config, warnings: findOddities(declared, { config, peerNames, scope }).sort(compareErrors) };
@@ -97,7 +107,9 @@ function declare(resources: Resources, scope: NodeScope) {
   const bfdProfiles = parseAll(ofCluster(resources.bfdProfiles), parseBFDProfile);
   const communities = parseAll(ofCluster(resources.communities), parseCommunityResource);
   const reservations = parseAll(resources.reservations ?? [], parseAddressReservation);
-  const all = [pools, l2Advertisements, bgpAdvertisements, peers, bfdProfiles, communities, reservations];
+  const layer2Policies = parseAll(resources.layer2Policies ?? [], parseLayer2Policy);
+  const cluster = [pools, l2Advertisements, reservations, layer2Policies];
+  const all = [...cluster, bgpAdvertisements, peers, bfdProfiles, communities];
   return {
     errors: all.flatMap(({ errors, values }) => [...errors, ...findDuplicateNames(values)]),
     declared: {
@@ -111,6 +123,7 @@ function declare(resources: Resources, scope: NodeScope) {
       communities: communities.values,
       communitiesAreWhole: communities.errors.length === 0,
       reservations: reservations.values,
+      layer2Policies: layer2Policies.values,
     },
   };
 }
@@ -181,6 +194,13 @@ function compileBGPAdvertisement(
 function compilePeer(declaration: BGPPeerDeclaration, profiles: ReadonlyMap<string, BFDProfile>): Peer {
   const { object: _object, disableMP: _disableMP, bfdProfile, ...peer } = declaration;
   return { ...peer, bfdProfile: bfdProfile === undefined ? undefined : profiles.get(bfdProfile) };
+}
+
+/** Those of another name have been refused, and a name stands for one object. */
+function compileLayer2Policy([declared]: readonly Layer2PolicyDeclaration[]): Layer2Policy {
+  if (declared === undefined) return defaultLayer2Policy;
+  const { object: _object, name: _name, ...policy } = declared;
+  return policy;
 }
 
 function aliasesOf(communities: readonly CommunityDeclaration[]): ReadonlyMap<string, CommunityValue> {

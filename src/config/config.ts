@@ -5,6 +5,7 @@ import type { CommunityValue } from '../api/community-value.ts';
 import type { ServiceAllocation } from '../api/ip-address-pool.ts';
 import type { PreferredNodes } from '../api/l2-advertisement.ts';
 import type { LabelSelector } from '../api/label-selector.ts';
+import { defaultLayer2Policy, type Layer2PolicyDeclaration } from '../api/layer2-policy.ts';
 import type { PoolOptions } from '../api/pool-annotations.ts';
 import type { Address } from '../ip/address.ts';
 import type { Range } from '../ip/range.ts';
@@ -24,7 +25,13 @@ import { RangeMap } from '../ip/range-map.ts';
  */
 export class Config {
   /** No pools: nothing can be assigned or announced. */
-  static readonly empty = new Config({ pools: [], peers: [], bfdProfiles: [], reservations: [] });
+  static readonly empty = new Config({
+    pools: [],
+    peers: [],
+    bfdProfiles: [],
+    reservations: [],
+    layer2: defaultLayer2Policy,
+  });
 
   /** By name. */
   readonly pools: readonly Pool[];
@@ -34,17 +41,19 @@ export class Config {
   readonly bfdProfiles: readonly BFDProfile[];
   /** By name. */
   readonly reservations: readonly Reservation[];
+  readonly layer2: Layer2Policy;
   readonly #byName: ReadonlyMap<string, Pool>;
   readonly #byAddress: RangeMap<Pool>;
   /** Made when first compared. */
   #text: string | undefined;
 
   /** For `compile`, which has checked that names are unique and ranges do not overlap. */
-  constructor(parts: Pick<Config, 'pools' | 'peers' | 'bfdProfiles' | 'reservations'>) {
+  constructor(parts: Pick<Config, 'pools' | 'peers' | 'bfdProfiles' | 'reservations' | 'layer2'>) {
     this.pools = parts.pools;
     this.peers = parts.peers;
     this.bfdProfiles = parts.bfdProfiles;
     this.reservations = parts.reservations;
+    this.layer2 = parts.layer2;
     this.#byName = new Map(parts.pools.map((pool) => [pool.name, pool]));
     this.#byAddress = new RangeMap(
       parts.pools.flatMap((pool) => pool.addresses.map((range) => ({ range, value: pool }))),
@@ -124,8 +133,11 @@ export type BFDProfile = Omit<BFDProfileDeclaration, 'object'>;
 /** Addresses that only one Service may have, whether it exists or not. */
 export type Reservation = ReservationDeclaration;
 
+/** What all speakers agree on about announcing on the LAN. */
+export type Layer2Policy = Omit<Layer2PolicyDeclaration, 'object' | 'name'>;
+
 /** The same for equal Configs alone. Each list of advertisements is written once, where it first appears. */
-function textOf({ pools, peers, bfdProfiles, reservations }: Config): string {
+function textOf({ pools, peers, bfdProfiles, reservations, layer2 }: Config): string {
   const lists = new Map<readonly unknown[], number>();
   const numbered = (list: readonly unknown[]): unknown => {
     const known = lists.get(list);
@@ -138,7 +150,7 @@ function textOf({ pools, peers, bfdProfiles, reservations }: Config): string {
     l2Advertisements: numbered(pool.l2Advertisements),
     bgpAdvertisements: numbered(pool.bgpAdvertisements),
   }));
-  return JSON.stringify([written, peers, bfdProfiles, reservations], (_, value) =>
+  return JSON.stringify([written, peers, bfdProfiles, reservations, layer2], (_, value) =>
     typeof value === 'bigint' ? String(value) : value,
   );
 }

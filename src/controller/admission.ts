@@ -16,6 +16,7 @@ const configurationPaths = {
   '/validate-metallb-io-v1beta1-bfdprofile': 'bfdProfiles',
   '/validate-metallb-io-v1beta1-community': 'communities',
   '/validate-garpoon-io-v1alpha1-addressreservation': 'reservations',
+  '/validate-garpoon-io-v1alpha1-layer2policy': 'layer2Policies',
 } as const satisfies Readonly<Record<string, keyof Resources>>;
 
 export const servicePath = '/validate-v1-service';

@@ -6,6 +6,7 @@ import type { Community } from '../api/community.ts';
 import type { ConfigurationState } from '../api/configuration-state.ts';
 import type { IPAddressPool } from '../api/ip-address-pool.ts';
 import type { L2Advertisement } from '../api/l2-advertisement.ts';
+import type { Layer2Policy } from '../api/layer2-policy.ts';
 import type { ServiceBGPStatus, ServiceL2Status } from '../api/service-status.ts';
 import type { KubernetesObject } from './core.ts';
 import { resource } from './resource.ts';
@@ -17,6 +18,7 @@ export type BGPPeerObject = BGPPeer & KubernetesObject;
 export type BFDProfileObject = BFDProfile & KubernetesObject;
 export type CommunityObject = Community & KubernetesObject;
 export type AddressReservationObject = AddressReservation & KubernetesObject;
+export type Layer2PolicyObject = Layer2Policy & KubernetesObject;
 export type ServiceL2StatusObject = ServiceL2Status & KubernetesObject;
 export type ServiceBGPStatusObject = ServiceBGPStatus & KubernetesObject;
 export type ConfigurationStateObject = ConfigurationState & KubernetesObject;
@@ -53,6 +55,12 @@ export const addressReservations = resource<AddressReservationObject>({
   ...garpoon,
   plural: 'addressreservations',
   kind: 'AddressReservation',
+});
+
+export const layer2Policies = resource<Layer2PolicyObject>({
+  ...garpoon,
+  plural: 'layer2policies',
+  kind: 'Layer2Policy',
 });
 
 export const serviceL2Statuses = resource<ServiceL2StatusObject>({

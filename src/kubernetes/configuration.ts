@@ -15,6 +15,7 @@ import {
   communities,
   ipAddressPools,
   l2Advertisements,
+  layer2Policies,
   type PoolObject,
 } from './config-kinds.ts';
 import type { KubernetesObject } from './core.ts';
@@ -40,6 +41,7 @@ const kinds = {
   bfdProfiles: [bfdProfiles, 'optional'],
   communities: [communities, 'optional'],
   reservations: [addressReservations, 'optional'],
+  layer2Policies: [layer2Policies, 'optional'],
 } as const satisfies Readonly<Record<keyof Resources, readonly [object, 'required' | 'optional']>>;
 
 /** Whether the resources as they are now make a configuration; not known until all of them have been read. */

@@ -260,6 +260,7 @@ for (const [name, change] of [
   ['a BGPAdvertisement', { bgpAdvertisements: [advertisement('routers', {})] }],
   ['a peer', { peers: [advertisement('tor', { myASN: 1, peerASN: 2, peerAddress: '192.0.2.1' })] }],
   ['a BFDProfile', { bfdProfiles: [advertisement('fast', {})] }],
+  ['a policy', { layer2Policies: [advertisement('default', { requireSubnetAddress: true })] }],
   ['a reservation', { reservations: [advertisement('one', { service: { namespace: 'a', name: 'b' } })] }],
 ] as const) {
   test(`a configuration that differs in ${name} is another one`, () => {
@@ -274,7 +275,10 @@ test('anything at all is compiled or refused, and never throws', () => {
   fc.assert(
     fc.property(anyList, fc.option(fc.constant([{}])), (all, nodes) => {
       const bgp = { bgpAdvertisements: all, peers: all, bfdProfiles: all, communities: all };
-      compile({ pools: all, l2Advertisements: all, reservations: all, ...bgp }, { nodes: nodes ?? undefined });
+      compile(
+        { pools: all, l2Advertisements: all, reservations: all, layer2Policies: all, ...bgp },
+        { nodes: nodes ?? undefined },
+      );
     }),
   );
 });

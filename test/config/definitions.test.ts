@@ -41,6 +41,7 @@ for (const [kind, columns] of [
   ['ServiceBGPStatus', 'Node, Service Name, Service Namespace'],
   ['ConfigurationState', 'Result, ErrorSummary, Age'],
   ['AddressReservation', 'Service Namespace, Service, Addresses, Holder, Age'],
+  ['Layer2Policy', 'Election, Fail Back, Require Subnet Address, On Conflict, Age'],
 ] as const) {
   test(`kubectl shows of a ${kind}: ${columns || 'its name'}`, () => {
     for (const version of versionsOf(kind)) {

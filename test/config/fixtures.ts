@@ -39,6 +39,7 @@ const kindOf = {
   bfdProfiles: 'BFDProfile',
   communities: 'Community',
   reservations: 'AddressReservation',
+  layer2Policies: 'Layer2Policy',
 } as const satisfies Readonly<Record<keyof Resources, string>>;
 
 export function resourcesOf(objects: readonly Resource[]): Resources {

@@ -19,6 +19,7 @@ const paths: Readonly<Record<string, string>> = {
   BFDProfile: '/validate-metallb-io-v1beta1-bfdprofile',
   Community: '/validate-metallb-io-v1beta1-community',
   AddressReservation: '/validate-garpoon-io-v1alpha1-addressreservation',
+  Layer2Policy: '/validate-garpoon-io-v1alpha1-layer2policy',
   Service: servicePath,
 };
 
@@ -30,6 +31,7 @@ const keys: Readonly<Record<string, keyof Resources>> = {
   BFDProfile: 'bfdProfiles',
   Community: 'communities',
   AddressReservation: 'reservations',
+  Layer2Policy: 'layer2Policies',
 };
 
 function object(kind: string, name: string, spec: Spec, namespace = system): Object {
@@ -112,6 +114,20 @@ for (const [what, before, after, there, message] of [
     undefined,
     [peer('a', { bfdProfile: 'fast' })],
     /^BFDProfile metallb-system\/fast: metadata.name: is the spec.bfdProfile of BGPPeer metallb-system\/a: remove it/,
+  ],
+  [
+    'a policy for addresses on the LAN of another name',
+    undefined,
+    object('Layer2Policy', 'mine', { election: 'balanced' }),
+    [],
+    /^Layer2Policy metallb-system\/mine: metadata.name: is not default, .*: write it all .* \(found "mine"\)$/,
+  ],
+  [
+    'a policy that says nonsense',
+    object('Layer2Policy', 'default', {}),
+    object('Layer2Policy', 'default', { election: 'random' }),
+    [],
+    /spec.election: must be one of metallb, balanced \(found "random"\)/,
   ],
   ['a bad reservation', undefined, reservation('r', { addresses: ['x'] }), [], /spec.addresses\[0\]: is no address/],
   [

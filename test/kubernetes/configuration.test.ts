@@ -8,6 +8,7 @@ import {
   bgpPeers,
   communities,
   ipAddressPools,
+  layer2Policies,
 } from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
 import type { KubernetesObject } from '../../src/kubernetes/core.ts';
@@ -254,6 +255,45 @@ test(
   }),
 );
 
+test(
+  'the policy for addresses on the LAN is in force, and when it is gone all is as without one',
+  inWorld(async ({ cluster, configuration }) => {
+    configuration.start();
+    await configuration.inForce;
+    const metadata = { name: 'default', namespace: system };
+    await cluster.put(layer2Policies, { metadata, spec: { election: 'balanced', failBack: { after: '1m' } } });
+    await eventually('it is in force', () => configuration.current().layer2.failBackAfter === 60_000);
+    assert.equal(configuration.current().layer2.election, 'balanced');
+    await assert.rejects(
+      cluster.put(layer2Policies, { metadata: { ...metadata, name: 'mine' }, spec: { election: 'metallb' } }),
+      /metadata.name: Invalid value: .*is not default, the only name that counts/,
+    );
+    await cluster.client.delete(layer2Policies, `${system}/default`);
+    await eventually('it is no longer', () => configuration.current().layer2.election === 'metallb');
+    assert.equal(configuration.current().layer2.failBackAfter, undefined);
+  }),
+);
+
+test(
+  'a policy of another name, which an older definition let in, leaves the last good one in force',
+  inWorld(async ({ cluster, configuration, log }) => {
+    const name = 'layer2policies.garpoon.io';
+    await cluster.change(definitions, name, (definition) => {
+      const text = JSON.stringify(definition).replaceAll("self.metadata.name == 'default'", 'true');
+      return JSON.parse(text) as KubernetesObject;
+    });
+    const put = (own: string, election: 'metallb' | 'balanced') =>
+      cluster.put(layer2Policies, { metadata: { name: own, namespace: system }, spec: { election } });
+    await put('default', 'balanced');
+    configuration.start();
+    await configuration.inForce;
+    await put('mine', 'metallb');
+    await eventually('it is refused', () => configuration.errors().length === 1);
+    assert.equal(configuration.current().layer2.election, 'balanced');
+    assert.match(String(log.of('configuration refused')[0]?.problems), /\/mine: metadata.name: is not default/);
+  }),
+);
+
 const definitions = resource<KubernetesObject>({
   group: 'apiextensions.k8s.io',
   version: 'v1',
@@ -261,6 +301,21 @@ const definitions = resource<KubernetesObject>({
   kind: 'CustomResourceDefinition',
   namespaced: false,
 });
+
+test(
+  'a cluster that does not know the policy decides as MetalLB',
+  inWorld(async ({ cluster, configuration, log }) => {
+    await cluster.client.delete(definitions, 'layer2policies.garpoon.io');
+    await cluster.pool('lan', ['192.0.2.0/24']);
+    configuration.start();
+    await configuration.inForce;
+    assert.equal(configuration.current().layer2.election, 'metallb');
+    assert.deepEqual(
+      log.of('kind not served').map(({ kind }) => kind),
+      ['Layer2Policy'],
+    );
+  }),
+);
 
 test('a kind that the cluster does not have is told once and holds up nothing, and is read when it is there', async () => {
   const cluster = await TestCluster.start();
