@@ -1,11 +1,21 @@
 import { type Address, formatAddress } from '../ip/address.ts';
-import { type Advertisement, advertisementsFor, coversNode, type Labels, preferenceWeight } from './advertisement.ts';
+import {
+  type Advertisement,
+  advertisementsFor,
+  announcedInterfaces,
+  coversNode,
+  type Labels,
+  preferenceWeight,
+} from './advertisement.ts';
+import { type CandidacyReason, candidacyOf, type NodeFacts } from './candidacy.ts';
 import type { ServingEndpoints } from './endpoints.ts';
+import { type NodeInterface, type Unfitness, unfitness } from './interface-fitness.ts';
 import type { WithdrawReason } from './withdraw-reason.ts';
 
 /**
  * MetalLB's election: every node computes the owner by itself, from the same facts, and so arrives at the same one
  * without a message. A node that leaves moves only what it owned; a node that comes back takes back what it owned.
+ * What MetalLB's speakers do not know (marks of nodes, their interfaces) counts while none of them is in the ring.
  */
 export function elect(service: ElectionService, cluster: ElectionCluster, hash: Hash): Election {
   if (!service.endpoints.any) return withdrawn('notOwner');
@@ -21,11 +31,13 @@ export function elect(service: ElectionService, cluster: ElectionCluster, hash: 
     else excluded.push({ node: node.name, why });
   }
   excluded.sort((a, b) => (a.node < b.node ? -1 : 1));
-  const weighed = eligible.map(({ name, labels }) => ({
-    node: name,
-    weight: preferenceWeight(advertisements, labels),
-  }));
-  const candidates = rank(weighed, formatAddress(service.address), hash);
+  // Those that are to hand over come last.
+  const ranked = [false, true].map((planned) => {
+    const alike = eligible.filter((node) => candidacyIn(cluster, node).planned === planned);
+    const weighed = alike.map(({ name, labels }) => ({ node: name, weight: preferenceWeight(advertisements, labels) }));
+    return rank(weighed, formatAddress(service.address), hash);
+  });
+  const candidates = ranked.flat();
   const owner = candidates[0]?.node;
   if (owner !== undefined) return { owner, reason: 'elected', candidates, excluded };
   const covered = excluded.some(({ why }) => why !== 'noMatchingAdvertisement');
@@ -76,14 +88,15 @@ export type ElectionCluster = {
   readonly members: ReadonlySet<string>;
   /** Whether nodes labelled `node.kubernetes.io/exclude-from-external-load-balancers` announce all the same. */
   readonly ignoreExcludeLabel: boolean;
+  /** Whether no speaker of MetalLB is in the ring. Absent: not known, and decided as it would. */
+  readonly oursAlone?: boolean;
+  /** Node → what it said of its interfaces. */
+  readonly interfaces?: ReadonlyMap<string, readonly NodeInterface[]>;
+  /** As `Config.layer2` has it. */
+  readonly requireSubnetAddress?: boolean;
 };
 
-export type ElectionNode = {
-  readonly name: string;
-  readonly labels: Labels;
-  /** Whether the Node has the condition NetworkUnavailable=True. */
-  readonly networkUnavailable: boolean;
-};
+export type ElectionNode = NodeFacts;
 
 export type Election = {
   /** The node that announces; undefined when none does. */
@@ -107,12 +120,10 @@ export type Exclusion =
   | 'noMatchingAdvertisement'
   /** No living speaker on the node. */
   | 'noSpeaker'
-  | 'nodeNetworkUnavailable'
-  | 'nodeLabeledExcludeBalancers'
+  | CandidacyReason
+  | Unfitness
   /** `externalTrafficPolicy: Local`, and no endpoint serves on the node. */
   | 'noLocalEndpoints';
-
-const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
 function exclusion(
   node: ElectionNode,
@@ -122,10 +133,18 @@ function exclusion(
 ): Exclusion | undefined {
   if (!advertisements.some((one) => coversNode(one, node.labels))) return 'noMatchingAdvertisement';
   if (!cluster.members.has(node.name)) return 'noSpeaker';
-  if (node.networkUnavailable) return 'nodeNetworkUnavailable';
-  if (!cluster.ignoreExcludeLabel && Object.hasOwn(node.labels, excludeLabel)) return 'nodeLabeledExcludeBalancers';
+  const candidacy = candidacyIn(cluster, node);
+  if (!candidacy.may) return candidacy.reason;
   if (service.trafficPolicy === 'Local' && !service.endpoints.nodes.has(node.name)) return 'noLocalEndpoints';
-  return undefined;
+  const { oursAlone = false, requireSubnetAddress = false } = cluster;
+  if (!oursAlone) return undefined;
+  const interfaces = announcedInterfaces(advertisements, node.labels);
+  const demand = { address: service.address, interfaces, requireSubnetAddress };
+  return unfitness(demand, cluster.interfaces?.get(node.name));
+}
+
+function candidacyIn({ oursAlone = false, ignoreExcludeLabel }: ElectionCluster, node: ElectionNode) {
+  return candidacyOf(node, { election: 'metallb', oursAlone, ignoreExcludeLabel });
 }
 
 function withdrawn(reason: Exclude<ElectionReason, 'elected'>, excluded: readonly ExcludedNode[] = []): Election {
