@@ -17,6 +17,11 @@ export function encodeMemberMeta(macs: Iterable<string>): Uint8Array {
   return Uint8Array.from([version, kept.length, ...bytes]);
 }
 
+/** Whether the member is a speaker of ours. MetalLB's tell nothing. */
+export function isOurs(meta: Uint8Array): boolean {
+  return meta[0] === version;
+}
+
 /** The MAC addresses. None when it is anything else: it comes from the network, and may be another program's. */
 export function decodeMemberMeta(meta: Uint8Array): readonly string[] {
   const [says, count = 0] = meta;

@@ -1,17 +1,40 @@
-import type { ElectionNode } from '../election/metallb.ts';
+import { defaultWeight, readNodeOptions } from '../api/node-annotations.ts';
+import type { NodeFacts } from '../election/candidacy.ts';
 import type { Node } from '../kubernetes/core.ts';
 
-/** What the election reads of a Node; heartbeats change none of it. */
-export function electionNode({ metadata, status }: Node): ElectionNode {
+/** The taints that an election looks at, with whatever effect and value, and what each says. */
+export const nodeTaints = {
+  'node.kubernetes.io/out-of-service': 'outOfService',
+  'node.kubernetes.io/not-ready': 'notReady',
+  'node.kubernetes.io/unreachable': 'notReady',
+} as const satisfies Readonly<Record<string, keyof NodeFacts>>;
+
+/** What the election reads of a Node; heartbeats and cordons change none of it. */
+export function electionNode(node: Node): NodeFacts {
+  const { metadata, spec, status } = node;
   const conditions = status?.conditions ?? [];
+  const { weight, draining } = readNodeOptions(node);
   return {
     name: metadata.name,
     labels: metadata.labels ?? {},
     networkUnavailable: conditions.some(({ type, status: is }) => type === 'NetworkUnavailable' && is === 'True'),
+    ...(weight === defaultWeight ? {} : { weight }),
+    ...(draining ? { draining } : {}),
+    ...Object.fromEntries(marksOf(spec).map((mark) => [mark, true])),
   };
 }
 
 /** Whether two states of a Node, undefined where there is none, are the same to the election. */
 export function sameToElection(a: Node | undefined, b: Node | undefined): boolean {
   return JSON.stringify(a && electionNode(a)) === JSON.stringify(b && electionNode(b));
+}
+
+export function isElectionTaint(key: string): key is keyof typeof nodeTaints {
+  return Object.hasOwn(nodeTaints, key);
+}
+
+/** In an order of their own, for taints come and go in any. */
+function marksOf(spec: Node['spec']): readonly string[] {
+  const marks = (spec?.taints ?? []).flatMap(({ key }) => (isElectionTaint(key) ? [nodeTaints[key]] : []));
+  return [...new Set(marks)].sort();
 }

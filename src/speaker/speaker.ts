@@ -20,7 +20,9 @@ import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
 import { Conflicts } from './conflicts.ts';
 import type { View } from './decision.ts';
 import { Lease } from './lease.ts';
+import { isOurs } from './member-meta.ts';
 import { electionNode, sameToElection } from './node-facts.ts';
+import { NodeWarnings } from './node-warnings.ts';
 import { ServiceReconciler, type SliceStore, sliceIndex } from './service-reconciler.ts';
 import { type Host, hostsOf, Siblings, type SiblingsOptions } from './siblings.ts';
 import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
@@ -182,8 +184,11 @@ export class Speaker {
     const { nodeName } = this.#options;
     this.#lease.start();
     this.#tellScheduling();
+    const warnings = new NodeWarnings({ events: this.#events, log: this.#options.log });
     this.#nodes.onChange((name, now) => {
-      if (name === nodeName) this.#configuration.judgeFor(now ? [now.metadata.labels ?? {}] : []);
+      if (name !== nodeName) return;
+      this.#configuration.judgeFor(now ? [now.metadata.labels ?? {}] : []);
+      if (now !== undefined) warnings.see(now);
     });
     // Not before the Node is known for which BGP is judged. Rejects when stopped.
     this.#nodeReflector.synced.then(
@@ -336,13 +341,17 @@ export class Speaker {
   #look(): View {
     const { nodeName: name, loadBalancerClass, ignoreExcludeLabel, hash } = this.#options;
     const all = this.#nodes.list().map(electionNode);
+    const config = this.#configuration.current();
     return {
       node: { name, labels: this.#nodes.get(name)?.metadata.labels ?? {} },
-      config: this.#configuration.current(),
+      config,
       cluster: {
         nodes: all,
         members: this.#liveness?.alive() ?? new Set(all.map((node) => node.name)),
         ignoreExcludeLabel,
+        // Without a ring nobody knows who else decides.
+        oursAlone: this.#liveness?.members().every(({ meta }) => isOurs(meta)) ?? false,
+        requireSubnetAddress: config.layer2.requireSubnetAddress,
       },
       loadBalancerClass,
       hash,

@@ -1,5 +1,7 @@
+import { nodeAnnotations } from '../api/node-annotations.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../kubernetes/core.ts';
 import { trimMetadata } from '../kubernetes/trim-metadata.ts';
+import { isElectionTaint } from './node-facts.ts';
 
 /** What a speaker keeps of the objects it watches: a Node alone is some 20 kB, most of it image names. */
 
@@ -18,9 +20,14 @@ export function trimService(service: Service): Service {
   };
 }
 
-export function trimNode({ metadata, status }: Node): Node {
+export function trimNode({ metadata, spec, status }: Node): Node {
   const conditions = status?.conditions?.filter(({ type }) => type === 'NetworkUnavailable') ?? [];
-  return { metadata: trimMetadata(metadata), status: { conditions } };
+  const taints = (spec?.taints ?? []).filter(({ key }) => isElectionTaint(key));
+  return {
+    metadata: trimMetadata(metadata, Object.values(nodeAnnotations)),
+    ...(taints.length === 0 ? {} : { spec: { taints: taints.map(({ key, effect }) => ({ key, effect })) } }),
+    status: { conditions },
+  };
 }
 
 export function trimSlice({ metadata, addressType, endpoints }: EndpointSlice): EndpointSlice {

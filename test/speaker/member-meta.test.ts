@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { maxMetaBytes } from '../../src/memberlist-lite/limits.ts';
-import { decodeMemberMeta, encodeMemberMeta, maxMacs } from '../../src/speaker/member-meta.ts';
+import { decodeMemberMeta, encodeMemberMeta, isOurs, maxMacs } from '../../src/speaker/member-meta.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('speaker/member-meta');
@@ -18,6 +18,7 @@ for (const [what, macs, hex] of [
 ] as const) {
   test(`${what} is told as ${hex}, and read back`, () => {
     const meta = encodeMemberMeta(macs);
+    assert.ok(isOurs(meta));
     assert.equal(Buffer.from(meta).toString('hex'), hex);
     const valid = [...new Set(macs)].filter((mac) => mac.length === 17 && mac.includes(':')).sort();
     assert.deepEqual(decodeMemberMeta(meta), valid);
@@ -44,6 +45,10 @@ for (const [what, hex] of [
     assert.deepEqual(decodeMemberMeta(bytes(hex)), []);
   });
 }
+
+test('MetalLB’s speakers and Serf’s agents are not ours', () => {
+  for (const hex of ['', 'ff81a4726f6c65a3776562']) assert.equal(isOurs(bytes(hex)), false);
+});
 
 test('what a later version appends is passed over', () => {
   assert.deepEqual(decodeMemberMeta(bytes('010102000000000affff')), ['02:00:00:00:00:0a']);

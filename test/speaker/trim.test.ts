@@ -40,8 +40,18 @@ const slice: EndpointSlice = {
 };
 
 const node: Node = {
-  metadata: { ...metadata, name: 'node-a', labels: { rack: '1' } },
-  spec: { taints: [{ key: padding, effect: 'NoSchedule' }] },
+  metadata: {
+    ...metadata,
+    name: 'node-a',
+    labels: { rack: '1' },
+    annotations: { 'garpoon.io/weight': '2', 'garpoon.io/drain': 'true', 'garpoon.io/other': padding, x: padding },
+  },
+  spec: {
+    taints: [
+      { key: padding, effect: 'NoSchedule' },
+      { key: 'node.kubernetes.io/not-ready', value: padding, effect: 'NoExecute' },
+    ],
+  },
   status: {
     addresses: [{ type: 'Hostname', address: padding }],
     conditions: [
@@ -86,6 +96,8 @@ test('what events, the watch and the election read is kept', () => {
   assert.deepEqual([apiVersion, kind, meta.uid, meta.resourceVersion], ['v1', 'Service', 'uid', '7']);
   assert.deepEqual(trimNode(node).metadata.labels, { rack: '1' });
   assert.deepEqual(trimNode(node).status?.conditions, [{ type: 'NetworkUnavailable', status: 'True' }]);
+  assert.deepEqual(trimNode(node).metadata.annotations, { 'garpoon.io/weight': '2', 'garpoon.io/drain': 'true' });
+  assert.deepEqual(trimNode(node).spec?.taints, [{ key: 'node.kubernetes.io/not-ready', effect: 'NoExecute' }]);
   assert.deepEqual(trimNode({ metadata: { name: 'node-a' } }).status?.conditions, []);
   assert.equal(trimSlice({ metadata, addressType: 'IPv4', endpoints: null }).endpoints, null);
 });
