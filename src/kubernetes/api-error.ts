@@ -58,6 +58,12 @@ export function refusal(action: string, status: Status, retryAfter?: string): Ap
   });
 }
 
+/** Whether the server is there, and would say the same again: not that it is busy, or that a token has expired. */
+export function isDenial(error: unknown): boolean {
+  const status = error instanceof ApiError && error.code === 'refused' ? error.status : 0;
+  return status >= 400 && status < 500 && ![408, 410, 429].includes(status);
+}
+
 export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404;
 }

@@ -10,6 +10,8 @@ export const fieldManager = 'garpoon';
 export type ClientOptions = TransportOptions & {
   /** The namespace of the pod, or of the kubeconfig's context. */
   readonly namespace?: string | undefined;
+  /** Tells this cluster from others without asking it; by default the place of its API server. */
+  readonly cluster?: () => string;
 };
 
 export type Selection = {
@@ -73,6 +75,11 @@ export class ApiClient {
     this.#options = options;
     this.#transport = fenced?.transport ?? new Transport(options);
     this.#fence = fenced?.fence;
+  }
+
+  /** Tells the cluster from others, without asking it. It may change when its certificate authority does. */
+  cluster(): string {
+    return this.#options.cluster?.() ?? this.server;
   }
 
   /** This client with the same connections, whose writes go out only as long as the fence holds. */

@@ -20,6 +20,7 @@ import {
 } from './config-kinds.ts';
 import type { KubernetesObject } from './core.ts';
 import type { Resource } from './resource.ts';
+import type { Saved } from './saved-state.ts';
 import type { Store } from './store.ts';
 import { WatchedKind } from './watched-kind.ts';
 
@@ -75,6 +76,8 @@ export class Configuration {
   #current: Config | undefined;
   #verdict: Verdict = 'Unknown';
   #errors: readonly ConfigError[] = [];
+  /** Of what is in force. */
+  #resources: Resources | undefined;
   #pending: Timer | undefined;
 
   constructor(options: ConfigurationOptions) {
@@ -152,6 +155,18 @@ export class Configuration {
     return this.#current !== undefined;
   }
 
+  /**
+   * To be saved for a later run, which is given what was in force: a fault that was made meanwhile must not keep it from
+   * working.
+   */
+  saved(): readonly Saved[] {
+    const keys = Object.keys(this.#kinds) as (keyof Resources)[];
+    return keys.map((key) => ({
+      kind: this.#kinds[key],
+      objects: () => this.#resources?.[key] as readonly KubernetesObject[] | undefined,
+    }));
+  }
+
   /** Calls `listener` when `verdict()` or `errors()` are others; returns the way to stop that. */
   onVerdict(listener: () => void): () => void {
     this.#verdictListeners.add(listener);
@@ -180,9 +195,14 @@ export class Configuration {
   #compile(): void {
     this.#pending?.cancel();
     this.#pending = undefined;
-    const compiled = compile(this.resources(), { nodes: this.#nodes });
-    if ('errors' in compiled) this.#refuse(compiled.errors);
-    else this.#put(compiled.config);
+    const resources = this.resources();
+    const compiled = compile(resources, { nodes: this.#nodes });
+    if ('errors' in compiled) {
+      this.#refuse(compiled.errors);
+      return;
+    }
+    this.#resources = resources;
+    this.#put(compiled.config);
   }
 
   #refuse(errors: readonly ConfigError[]): void {

@@ -1,13 +1,13 @@
 import { type Clock, sleep } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
-import { ApiError, refusal } from './api-error.ts';
+import { ApiError, isDenial, refusal } from './api-error.ts';
 import { type BackoffRange, backoffDelay } from './backoff.ts';
 import type { ApiClient, Selection } from './client.ts';
 import type { KubernetesObject } from './core.ts';
 import { apiVersionOf, keyOf, type Resource } from './resource.ts';
 import { SilenceLimit } from './silence-limit.ts';
-import type { Store } from './store.ts';
+import type { ChangeListener, Store } from './store.ts';
 import { type WatchEvent, watchEvents } from './watch-stream.ts';
 
 const pageSize = 500;
@@ -36,7 +36,7 @@ const defaultLimits: ReflectorLimits = {
 export type ReflectorOptions<T extends KubernetesObject> = Selection & {
   readonly client: ApiClient;
   readonly resource: Resource<T>;
-  readonly store: Pick<Store<T>, 'replace' | 'set' | 'delete'>;
+  readonly store: Pick<Store<T>, 'replace' | 'restore' | 'set' | 'delete' | 'onChange'>;
   /** Drops what we do not use. `metadata.managedFields` is always dropped. */
   readonly trim?: (object: T) => T;
   readonly clock: Clock;
@@ -72,12 +72,20 @@ export type ReflectorCounters = {
 export class Reflector<T extends KubernetesObject> {
   /** Resolves when the first complete list is in the store. Rejects when the reflector is stopped before. */
   readonly synced: Promise<void>;
+  /** The same, or when the objects of an earlier run are in the store. */
+  readonly filled: Promise<void>;
+  /** Resolves when the first attempt to list has ended, well or not. */
+  readonly attempted: Promise<void>;
+  readonly resource: Resource<T>;
+  readonly mayBeAbsent = false;
   readonly #options: ReflectorOptions<T>;
   readonly #limits: ReflectorLimits;
   readonly #log: Logger;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   readonly #firstList = Promise.withResolvers<void>();
+  readonly #firstContent = Promise.withResolvers<void>();
+  readonly #firstAttempt = Promise.withResolvers<void>();
 
   /** Where the next watch begins; undefined: list first. */
   #resourceVersion: string | undefined;
@@ -92,14 +100,21 @@ export class Reflector<T extends KubernetesObject> {
   #failures = 0;
   #events = 0;
   #lastEvent: number | undefined;
+  #isFilled = false;
+  #isDenied = false;
+  #staleSince: number | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#log = options.log.with({ resource: options.resource.plural });
+    this.resource = options.resource;
     this.synced = this.#firstList.promise;
-    // Nobody has to wait for it, and a rejection that nobody waits for would end the process.
+    this.filled = this.#firstContent.promise;
+    this.attempted = this.#firstAttempt.promise;
+    // Nobody has to wait for them, and a rejection that nobody waits for would end the process.
     this.synced.catch(() => {});
+    this.filled.catch(() => {});
   }
 
   /** Begins. A second call does nothing. */
@@ -111,7 +126,44 @@ export class Reflector<T extends KubernetesObject> {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
-    this.#firstList.reject(new Error(`list ${this.#options.resource.plural}: stopped before the first list`));
+    const error = new Error(`list ${this.#options.resource.plural}: stopped before the first list`);
+    this.#firstList.reject(error);
+    this.#firstContent.reject(error);
+  }
+
+  /** Resolves when the store has been what the API server has; it may be stale since. */
+  get caughtUp(): Promise<void> {
+    return this.synced;
+  }
+
+  get isFilled(): boolean {
+    return this.#isFilled;
+  }
+
+  /** Whether the API server is there and says no. */
+  get isDenied(): boolean {
+    return this.#isDenied;
+  }
+
+  /**
+   * The moment up to which the store is known to be right, in milliseconds since 1970; undefined while it follows the
+   * API server, and before it has any content.
+   */
+  get staleSince(): number | undefined {
+    return this.#staleSince;
+  }
+
+  onChange(listener: ChangeListener<T>): () => void {
+    return this.#options.store.onChange(listener);
+  }
+
+  /** Fills the store with the objects of an earlier run, which were right at `asOf`; nothing once it has content. */
+  restore(objects: readonly T[], asOf: number): void {
+    if (this.#isFilled || this.#stopping.signal.aborted) return;
+    this.#isFilled = true;
+    this.#staleSince = asOf;
+    this.#options.store.restore(objects);
+    this.#firstContent.resolve();
   }
 
   counters(): ReflectorCounters {
@@ -134,6 +186,7 @@ export class Reflector<T extends KubernetesObject> {
       if (clock.now() - begun >= goodLifetime) this.#failuresInARow = 0;
       if (failure === undefined) continue;
       this.#failures += 1;
+      this.#noteStale(failure);
       // A server that says so is there again: a restarted one refuses every resourceVersion from before.
       const expired = failure instanceof ApiError && failure.status === 410;
       if (expired && !this.#expired) this.#failuresInARow = 0;
@@ -177,7 +230,11 @@ export class Reflector<T extends KubernetesObject> {
     this.#resourceVersion = resourceVersion;
     this.#lists += 1;
     this.#lastEvent = this.#options.clock.now();
+    this.#noteLive();
+    this.#isFilled = true;
     this.#firstList.resolve();
+    this.#firstContent.resolve();
+    this.#firstAttempt.resolve();
   }
 
   /** Returns when the server has ended the watch; throws on everything else. */
@@ -192,6 +249,7 @@ export class Reflector<T extends KubernetesObject> {
       const resourceVersion = this.#resourceVersion ?? '';
       const bytes = await client.watch(resource, { ...this.#selection(), resourceVersion, timeoutSeconds, signal });
       this.#watches += 1;
+      this.#noteLive();
       this.#reportRecovery();
       for await (const events of watchEvents<T>(`watch ${resource.plural}`, silence.watching(bytes))) {
         for (const event of events) {
@@ -251,6 +309,18 @@ export class Reflector<T extends KubernetesObject> {
     if (!(failure instanceof ApiError)) return true;
     if (failure.code === 'garbled' || failure.code === 'too-large') return true;
     return failure.status === 410 || failure.status === 400 || failure.status === 504;
+  }
+
+  #noteStale(failure: unknown): void {
+    const { clock } = this.#options;
+    this.#isDenied = isDenial(failure);
+    if (this.#lastEvent !== undefined) this.#staleSince ??= clock.wallTime() - (clock.now() - this.#lastEvent);
+    this.#firstAttempt.resolve();
+  }
+
+  #noteLive(): void {
+    this.#isDenied = false;
+    this.#staleSince = undefined;
   }
 
   #delayAfter(failure: unknown): number {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../runtime/logger.ts';
 import type { KubernetesObject } from './core.ts';
 import { keyOf, type ObjectKey } from './resource.ts';
@@ -24,6 +25,8 @@ export class Store<T extends KubernetesObject, IndexName extends string = never>
   readonly #indexes = new Map<IndexName, Map<string, Map<ObjectKey, T>>>();
   readonly #listeners = new Set<ChangeListener<T>>();
   #synced = false;
+  /** The content is from an earlier run, which may have trimmed its objects differently. */
+  #restored = false;
 
   constructor(options: { readonly log: Logger; readonly indexes?: Readonly<Record<IndexName, IndexFunction<T>>> }) {
     this.#log = options.log;
@@ -31,7 +34,7 @@ export class Store<T extends KubernetesObject, IndexName extends string = never>
     for (const [name] of this.#indexFunctions) this.#indexes.set(name, new Map());
   }
 
-  /** Whether a complete list has been stored; it stays true. */
+  /** Whether a complete list has been stored, be it one of an earlier run; it stays true. */
   get hasSynced(): boolean {
     return this.#synced;
   }
@@ -65,11 +68,15 @@ export class Store<T extends KubernetesObject, IndexName extends string = never>
 
   /** Makes `objects` the whole content, and reports what differs. */
   replace(objects: readonly T[]): void {
-    const fresh = new Map(objects.map((object) => [keyOf(object), object]));
-    const changes: Change<T>[] = [];
-    for (const key of this.keys()) if (!fresh.has(key)) changes.push(...this.#put(key, undefined));
-    for (const [key, object] of fresh) changes.push(...this.#put(key, object));
-    this.#synced = true;
+    const changes = this.#fill(objects);
+    this.#restored = false;
+    this.#report(changes);
+  }
+
+  /** The same with the objects of an earlier run. To be called before any `replace`. */
+  restore(objects: readonly T[]): void {
+    const changes = this.#fill(objects);
+    this.#restored = true;
     this.#report(changes);
   }
 
@@ -81,9 +88,18 @@ export class Store<T extends KubernetesObject, IndexName extends string = never>
     this.#report(this.#put(key, undefined));
   }
 
+  #fill(objects: readonly T[]): readonly Change<T>[] {
+    const fresh = new Map(objects.map((object) => [keyOf(object), object]));
+    const changes: Change<T>[] = [];
+    for (const key of this.keys()) if (!fresh.has(key)) changes.push(...this.#put(key, undefined));
+    for (const [key, object] of fresh) changes.push(...this.#put(key, object));
+    this.#synced = true;
+    return changes;
+  }
+
   #put(key: ObjectKey, now: T | undefined): readonly Change<T>[] {
     const before = this.#objects.get(key);
-    if (before === now || (before && now && sameVersion(before, now))) return [];
+    if (before === now || (before && now && this.#isSame(before, now))) return [];
     if (before !== undefined) this.#unindex(key, before);
     if (now === undefined) this.#objects.delete(key);
     else {
@@ -98,6 +114,10 @@ export class Store<T extends KubernetesObject, IndexName extends string = never>
       ];
     }
     return [{ key, now, before }];
+  }
+
+  #isSame(before: T, now: T): boolean {
+    return sameVersion(before, now) && (!this.#restored || isDeepStrictEqual(before, now));
   }
 
   #index(key: ObjectKey, object: T): void {

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isAlreadyExists } from '../kubernetes/api-error.ts';
+import { ApiError, isAlreadyExists } from '../kubernetes/api-error.ts';
 import { updateStatus } from '../kubernetes/apply.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import { namespaces, pods } from '../kubernetes/resource.ts';
@@ -20,6 +21,8 @@ export type GarpoonProcessesOptions = {
   readonly processes: ProcessTable;
   /** A kubeconfig whose server is the one on the management network. */
   readonly kubeconfig: string;
+  /** Stands for the nodes' disks: each gets a directory of its name in it. */
+  readonly disks: string;
   readonly clock: Clock;
 };
 
@@ -47,17 +50,17 @@ export class GarpoonProcesses {
     await Promise.all(this.names().map((name) => this.start(name)));
   }
 
-  /** Starts it, unless it runs. */
+  /** Starts it, unless it runs; as on a node, be the API server there or not. */
   async start(name: string): Promise<void> {
     if (this.#processes.get(name)?.running) return;
-    await this.#ensurePod(name);
+    await ignoreAway(this.#ensurePod(name));
     const { network, processes } = this.#options;
     const program =
       name === 'controller'
         ? processes.spawnIn(network.namespace('management'), this.#controllerArgv(), { name: 'controller' })
         : processes.spawnIn(network.namespace(name), this.#speakerArgv(name), { name: `speaker-${name}` });
     this.#processes.set(name, program);
-    await this.#writeStatus(name, true);
+    await ignoreAway(this.#writeStatus(name, true));
     // The Pod shows that its process has ended; when the lab ends, nobody is there to be told.
     void program.exited.then(() => this.#writeStatus(name, false)).catch(() => {});
   }
@@ -115,6 +118,7 @@ export class GarpoonProcesses {
       `--ml-labels=${Object.entries(speakerLabels)
         .map(([key, value]) => `${key}=${value}`)
         .join(',')}`,
+      `--state-dir=${join(this.#options.disks, name, 'garpoon')}`,
     ];
   }
 
@@ -167,6 +171,14 @@ export function garpoonArgv(): readonly string[] {
 
 function podName(name: string): string {
   return name === 'controller' ? 'garpoon-controller' : `garpoon-speaker-${name}`;
+}
+
+async function ignoreAway(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'unreachable') throw error;
+  }
 }
 
 async function ignoreExisting(creation: Promise<unknown>): Promise<void> {

@@ -71,6 +71,7 @@ export class Lab {
       network,
       processes,
       kubeconfig: kubeconfigs.management,
+      disks: join(directory.path, 'disks'),
     });
   }
 

@@ -92,6 +92,19 @@ export const flags = {
     default: '15',
     range: [0, 86_400],
   },
+  'state-dir': {
+    kind: 'text',
+    help:
+      'directory on this node’s disk for what is known of the cluster, from which the speaker works when it starts while ' +
+      'the API server is away; empty: it waits for the API server',
+    default: '',
+  },
+  'state-max-age': {
+    kind: 'integer',
+    help: 'seconds after which what is in --state-dir is too old to be used',
+    default: '86400',
+    range: [60, 31_536_000],
+  },
   'exclude-interfaces': {
     kind: 'text',
     help: 'interfaces never announced on, as comma-separated patterns with * and ?',

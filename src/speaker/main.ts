@@ -51,6 +51,8 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       speakerLabels: values['ml-labels'],
       loadBalancerClass: values['lb-class'],
       ignoreExcludeLabel: values['ignore-exclude-lb'],
+      stateDirectory: values['state-dir'],
+      maxStateAge: values['state-max-age'] * 1_000,
       hash: (text) => hash('sha256', text, 'buffer'),
       clock: systemClock,
       random: systemRandom,

@@ -51,7 +51,7 @@ const drops = {
 /** All that `/metrics` of a speaker says beside the process. */
 export function registerSpeakerMetrics(
   metrics: Metrics,
-  speaker: Pick<Speaker, 'announced' | 'clientState' | 'membersAlive'>,
+  speaker: Pick<Speaker, 'announced' | 'clientState' | 'membersAlive' | 'stateAge'>,
   responder: Pick<Responder, 'counters' | 'status'>,
 ): void {
   registerClientMetrics(metrics, () => speaker.clientState());
@@ -64,6 +64,15 @@ export function registerSpeakerMetrics(
       return value === undefined ? [] : [{ labels: {}, value }];
     },
   );
+  const stateAge = {
+    name: 'garpoon_state_age_seconds',
+    help: 'How long ago what the speaker works from was known to be what the API server has; 0 while it is',
+    labels: [],
+  } as const;
+  metrics.register('gauge', stateAge, () => {
+    const age = speaker.stateAge();
+    return age === undefined ? [] : [{ labels: {}, value: age / 1_000 }];
+  });
   registerCounters(metrics, () => responder.counters());
   metrics.register(
     'gauge',

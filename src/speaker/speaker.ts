@@ -8,6 +8,7 @@ import type { Node, Pod, Service } from '../kubernetes/core.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { Reflector } from '../kubernetes/reflector.ts';
 import { endpointSlices, nodes, pods, services } from '../kubernetes/resource.ts';
+import { type Saved, SavedState } from '../kubernetes/saved-state.ts';
 import { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
 import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
@@ -57,6 +58,10 @@ export type SpeakerOptions = {
   readonly speakerLabels: string;
   readonly loadBalancerClass: string;
   readonly ignoreExcludeLabel: boolean;
+  /** What has been read of the cluster is kept in this directory; empty: nowhere. */
+  readonly stateDirectory?: string;
+  /** The oldest that is used of it, in milliseconds. */
+  readonly maxStateAge?: number;
   readonly hash: Hash;
   readonly clock: Clock;
   readonly random: Random;
@@ -72,7 +77,8 @@ export class Speaker {
   readonly #nodes: Store<Node>;
   readonly #pods: Store<Pod>;
   readonly #nodeReflector: Reflector<Node>;
-  readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'synced'>[];
+  readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'filled'>[];
+  readonly #savedState: SavedState;
   readonly #liveness: Ring | undefined;
   readonly #announcer: Announcer;
   readonly #siblings: Siblings;
@@ -103,25 +109,42 @@ export class Speaker {
     this.#pods = new Store({ log });
     const everywhere = { ...options, namespace: undefined };
     this.#nodeReflector = new Reflector({ ...everywhere, resource: nodes, store: this.#nodes, trim: trimNode });
-    this.#reflectors = [
-      new Reflector({ ...everywhere, resource: services, store: this.#services, trim: trimService }),
-      new Reflector({
-        ...everywhere,
-        resource: endpointSlices,
-        labelSelector: 'kubernetes.io/service-name',
-        store: this.#slices,
-        trim: trimSlice,
-      }),
-      this.#nodeReflector,
-      new Reflector({
-        ...options,
-        namespace,
-        resource: pods,
-        labelSelector: options.speakerLabels,
-        store: this.#pods,
-        trim: trimPod,
-      }),
+    const ofServices = new Reflector({
+      ...everywhere,
+      resource: services,
+      store: this.#services,
+      trim: trimService,
+    });
+    const ofSlices = new Reflector({
+      ...everywhere,
+      resource: endpointSlices,
+      labelSelector: 'kubernetes.io/service-name',
+      store: this.#slices,
+      trim: trimSlice,
+    });
+    const ofPods = new Reflector({
+      ...options,
+      namespace,
+      resource: pods,
+      labelSelector: options.speakerLabels,
+      store: this.#pods,
+      trim: trimPod,
+    });
+    this.#reflectors = [ofServices, ofSlices, this.#nodeReflector, ofPods];
+    const saved: readonly Saved[] = [
+      { kind: this.#nodeReflector, objects: () => this.#nodes.list() },
+      { kind: ofPods, objects: () => this.#pods.list() },
+      { kind: ofServices, objects: () => this.#services.list() },
+      { kind: ofSlices, objects: () => this.#slices.list() },
     ];
+    this.#savedState = new SavedState({
+      directory: options.stateDirectory ?? '',
+      maxAge: options.maxStateAge ?? Number.POSITIVE_INFINITY,
+      owner: () => ({ node: nodeName, cluster: options.client.cluster(), namespace }),
+      kinds: [...saved, ...this.#configuration.saved()],
+      clock,
+      log,
+    });
     this.#liveness = options.liveness?.(() => this.#hosts().map(({ address }) => address));
     this.#siblings = new Siblings({
       members: () => this.#liveness?.members() ?? [],
@@ -197,9 +220,10 @@ export class Speaker {
       },
       () => {},
     );
+    this.#savedState.start();
     this.#configuration.start();
     for (const reflector of this.#reflectors) reflector.start();
-    await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.synced)]);
+    await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.filled)]);
     // Not before: whoever is in the ring is given Services, and must know enough to announce them.
     if (this.#liveness !== undefined) await this.#join(this.#liveness);
     this.#stopping.signal.throwIfAborted();
@@ -243,6 +267,14 @@ export class Speaker {
     return { reconciles, failures, configuration: { loaded, stale } };
   }
 
+  /**
+   * How long ago what it works from was known to be the API server's, in milliseconds; 0 while it is. Undefined while
+   * the speaker is not at work yet.
+   */
+  stateAge(): number | undefined {
+    return this.#started ? this.#savedState.age() : undefined;
+  }
+
   /** How many speakers are alive as far as this one knows, itself included; undefined without a ring. */
   membersAlive(): number | undefined {
     return this.#liveness?.alive().size;
@@ -271,6 +303,7 @@ export class Speaker {
     this.#conflicts.close();
     this.#announcer.close();
     this.#options.responder.close();
+    await this.#savedState.stop();
     await this.#report.stop();
     await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
     await this.#events.stop();

@@ -350,6 +350,25 @@ test('a kind that the cluster does not have is told once and holds up nothing, a
   }
 });
 
+test('a kind that the cluster does not have holds up nothing, should the API server be away at first', async () => {
+  const cluster = await TestCluster.start();
+  await cluster.client.delete(definitions, 'addressreservations.garpoon.io');
+  await cluster.away();
+  const log = new RecordedLog();
+  const client = cluster.newClient();
+  const configuration = new Configuration({ client, namespace: system, clock: systemClock, random: impatient, log });
+  try {
+    configuration.start();
+    await eventually('it is missed', () => log.of('watch failing').length > 0);
+    await cluster.back();
+    await configuration.inForce;
+    assert.equal(log.of('kind not served').length, 1);
+  } finally {
+    await configuration.stop();
+    await cluster.stop();
+  }
+});
+
 test('a cluster without pools as a kind is waited for', async () => {
   const cluster = await TestCluster.start();
   await cluster.client.delete(definitions, 'ipaddresspools.metallb.io');

@@ -248,6 +248,38 @@ async function withTlsServer(run: (world: TlsWorld) => Promise<void>): Promise<v
   });
 }
 
+test('tells clusters apart by place and by authority, which may be renewed', () =>
+  withFolder(async ({ write }) => {
+    const file = write('ca.crt', 'first');
+    const clusterOf = (server: string, authority: object) => {
+      const cluster = { server, 'skip-tls-verify': true, ...authority };
+      const text = JSON.stringify({
+        'current-context': 'c',
+        clusters: [{ name: 'c', cluster }],
+        users: [{ name: 'u', user: {} }],
+        contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      });
+      const client = clientFromKubeConfig({ path: write('kubeconfig', text), clock: systemClock });
+      client.close();
+      return client;
+    };
+    const one = clusterOf('https://10.96.0.1', { 'certificate-authority': file });
+    const before = one.cluster();
+    assert.equal(clusterOf('https://10.96.0.1', { 'certificate-authority': file }).cluster(), before);
+    const inline = { 'certificate-authority-data': Buffer.from('first').toString('base64') };
+    assert.equal(clusterOf('https://10.96.0.1', inline).cluster(), before);
+    const others = [
+      clusterOf('https://10.96.0.2', { 'certificate-authority': file }),
+      clusterOf('https://10.96.0.1', { 'certificate-authority-data': 'dGhpcmQ=' }),
+      clusterOf('https://10.96.0.1', { 'certificate-authority': write('other.crt', 'second') }),
+      clusterOf('https://10.96.0.1', { 'certificate-authority': '/nowhere/ca.crt' }),
+      clusterOf('https://10.96.0.1', {}),
+    ].map((client) => client.cluster());
+    assert.equal(new Set([before, ...others]).size, 6);
+    write('ca.crt', 'renewed');
+    assert.notEqual(one.cluster(), before);
+  }));
+
 /** A key and a certificate in `folder`, signed by the one called `authority`, or by itself when it is that one. */
 function certify(folder: string, name: string, commonName: string, extension?: string) {
   const file = (suffix: string) => join(folder, `${name}.${suffix}`);

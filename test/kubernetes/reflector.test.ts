@@ -384,6 +384,63 @@ test('a killed server that comes back is found again', () =>
     assert.equal(reflector.counters().failures, 4);
   }));
 
+test('what was restored stands until the first list, and says from when it is', () =>
+  withReflector(async ({ api, store, reflector, changes }) => {
+    api.on(lists, silent);
+    reflector.start();
+    await eventually('it lists', () => api.count(lists) === 1);
+    const kept = (name: string, version: string) => ({ apiVersion: 'v1', kind: 'Service', ...service(name, version) });
+    reflector.restore([kept('a', '5'), kept('b', '6')], 1_000);
+    await reflector.filled;
+    assert.equal(reflector.staleSince, 1_000);
+    api.on(lists, reset, list('10', [service('a', '5'), service('b', '9')]));
+    api.resetConnections();
+    await reflector.synced;
+    await eventually('it watches', () => reflector.counters().watches === 1);
+    assert.deepEqual(changes, ['shop/a 5/-', 'shop/b 6/-', 'shop/b 9/6']);
+    assert.equal(reflector.staleSince, undefined);
+    reflector.restore([], 2_000);
+    await has(store, 'a@5', 'b@9');
+  }));
+
+test('says since when it does not know, as long as it does not', () =>
+  withReflector(async ({ api, reflector }) => {
+    api.on(lists, list('10', [service('a', '5')]));
+    assert.equal(reflector.staleSince, undefined);
+    const begun = systemClock.wallTime();
+    reflector.start();
+    await api.watch(1);
+    assert.equal(reflector.staleSince, undefined);
+    api.on(watches, reset);
+    api.resetConnections();
+    const since = await eventually('it is stale', () => reflector.staleSince);
+    assert.ok(since >= begun - 1 && since <= systemClock.wallTime(), `${since - begun} ms after the start`);
+    await eventually('it tries again', () => reflector.counters().failures > 3);
+    assert.equal(reflector.staleSince, since);
+    api.on(watches, api.watching());
+    await eventually('it follows', () => reflector.staleSince === undefined);
+  }));
+
+for (const [what, answer, isDenied] of [
+  ['a refused permission', status(403, 'Forbidden'), true],
+  ['a kind that is not served', status(404, 'NotFound'), true],
+  ['a refused token', status(401, 'Unauthorized'), true],
+  ['a fault', status(500, 'InternalError'), false],
+  ['a gateway without a server behind it', status(503, 'ServiceUnavailable'), false],
+  ['a wish for fewer requests', status(429, 'TooManyRequests'), false],
+  ['an old version', status(410, 'Expired'), false],
+  ['a reset', reset, false],
+] as const satisfies readonly (readonly [string, Answer, boolean])[]) {
+  test(`${what} ends the first attempt, and says ${isDenied ? 'that the server is there' : 'nothing of the server'}`, () =>
+    withReflector(async ({ api, reflector }) => {
+      api.on(lists, answer);
+      reflector.start();
+      await reflector.attempted;
+      assert.equal(reflector.isDenied, isDenied);
+      assert.equal(reflector.isFilled, false);
+    }));
+}
+
 // The answers, and how many requests have arrived at the moment.
 const momentsToStop: [string, { readonly [route: string]: readonly Answer[] }, number][] = [
   ['a list is running', { [lists]: [silent] }, 1],
@@ -415,6 +472,9 @@ test('stopped before it has begun, it never begins', () =>
     await reflector.stop();
     reflector.start();
     await assert.rejects(reflector.synced, /list services: stopped before the first list/);
+    await assert.rejects(reflector.filled, /list services: stopped before the first list/);
+    reflector.restore([service('a', '5')], 0);
+    assert.equal(reflector.isFilled, false);
     assert.equal(api.requests.length, 0);
   }));
 

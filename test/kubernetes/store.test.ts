@@ -48,6 +48,26 @@ test('has synced from the first replace on, even by nothing', () => {
   assert.equal(store.hasSynced, true);
 });
 
+test('what an earlier run has left is reported, and the list after it reports only what differs', () => {
+  const { store, changes } = observed();
+  store.restore([object('a', '1'), object('b', '1'), object('c', '1')]);
+  assert.equal(store.hasSynced, true);
+  assert.deepEqual(changes, ['a 1/-', 'b 1/-', 'c 1/-']);
+  changes.length = 0;
+  store.replace([object('a', '1'), object('b', '2')]);
+  assert.deepEqual(changes.sort(), ['b 2/1', 'c -/1']);
+});
+
+test('an object of an earlier run that kept less of it is taken for another, at the first list only', () => {
+  const { store, changes } = observed();
+  store.restore([object('a', '1')]);
+  changes.length = 0;
+  store.replace([object('a', '1', 'a', 'web')]);
+  store.replace([object('a', '1')]);
+  assert.deepEqual(changes, ['a 1/1']);
+  assert.equal(store.by('app', 'web').length, 1);
+});
+
 for (const how of ['replace', 'set'] as const) {
   test(`an object that was deleted and created again is reported as both, by ${how}`, () => {
     const { store, changes } = observed();

@@ -27,6 +27,7 @@ test('addresses are announced by default as the responder does by itself', () =>
   );
   assert.equal(values['address-probe'], 'warn');
   assert.equal(values['silence-after'], 15);
+  assert.deepEqual([values['state-dir'], values['state-max-age']], ['', 86_400]);
 });
 
 for (const [argument, range] of [
@@ -38,6 +39,7 @@ for (const [argument, range] of [
   ['--announce-unicast=all', 'one of off, gateways, neighbors'],
   ['--address-probe=on', 'one of off, warn, refuse'],
   ['--silence-after=-1', 'a whole number from 0 to 86400'],
+  ['--state-max-age=59', 'a whole number from 60 to 31536000'],
 ] as const) {
   test(`${argument} is refused with what it may be`, () => {
     assert.deepEqual(parse(argument), { problem: `${argument}: give ${range}` });

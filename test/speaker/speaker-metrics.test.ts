@@ -118,3 +118,20 @@ test(
     });
   }),
 );
+
+test(
+  'it says how old that is from which the speaker works, once it does',
+  inWorld(['node-a'], async (world, cluster) => {
+    const station = world.station('node-a');
+    const metrics = metricsOf(station);
+    assert.deepEqual(await samples(metrics, 'garpoon_state_age_seconds'), []);
+    await station.speaker.start();
+    assert.deepEqual(await samples(metrics, 'garpoon_state_age_seconds'), ['garpoon_state_age_seconds 0']);
+    await cluster.away();
+    const age = async () => Number((await samples(metrics, 'garpoon_state_age_seconds'))[0]?.split(' ')[1]);
+    const first = await eventually('it is no longer new', age);
+    await eventually('it grows older', async () => (await age()) > first);
+    await cluster.back();
+    await eventually('it is new again', async () => (await age()) === 0);
+  }),
+);
