@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { join } from 'node:path';
+import { blockEventLoop, powerOff, powerOn } from './failures.ts';
 import type { Lab } from './lab.ts';
 
 /** The socket in the run's directory, by which other shells reach a lab that is up. */
@@ -15,6 +16,8 @@ export type LabDescription = {
 };
 
 const maxBody = 4096;
+/** How long `stall` takes, in milliseconds. */
+const stallTime = 2_000;
 
 type Operation = (lab: Lab, target: string, options: { readonly carrier?: boolean }) => Promise<string> | string;
 
@@ -35,6 +38,18 @@ const operations: Readonly<Record<string, Operation>> = {
   async 'plug-api'(lab, node) {
     await lab.network.restoreApi(node);
     return `${node} reaches the API server`;
+  },
+  async 'power-off'(lab, node) {
+    await powerOff(lab, node);
+    return `${node} has no power; give it back with: garpoon lab power-on ${node}`;
+  },
+  async 'power-on'(lab, node) {
+    await powerOn(lab, node);
+    return `${node} has power, and its speaker runs`;
+  },
+  async stall(lab, node) {
+    await blockEventLoop(lab, node, stallTime);
+    return `the event loop of the speaker of ${node} did not run for ${stallTime / 1000} s`;
   },
   async kill(lab, name) {
     await lab.garpoon.kill(name);

@@ -23,6 +23,10 @@ export type GarpoonProcessesOptions = {
   readonly kubeconfig: string;
   /** Stands for the nodes' disks: each gets a directory of its name in it. */
   readonly disks: string;
+  /** The command that runs the product; that of `garpoonArgv` unless given. */
+  readonly program?: readonly string[];
+  /** Given to every speaker after the lab's own. */
+  readonly speakerArguments?: readonly string[];
   readonly clock: Clock;
 };
 
@@ -34,6 +38,8 @@ export class GarpoonProcesses {
   readonly #options: GarpoonProcessesOptions;
   /** `controller`, or the name of a node -> the process that runs or ran last. */
   readonly #processes = new Map<string, LabProcess>();
+  /** Those whose end the API is not to be told of. */
+  readonly #unreported = new Set<LabProcess>();
 
   constructor(options: GarpoonProcessesOptions) {
     this.#options = options;
@@ -62,7 +68,9 @@ export class GarpoonProcesses {
     this.#processes.set(name, program);
     await ignoreAway(this.#writeStatus(name, true));
     // The Pod shows that its process has ended; when the lab ends, nobody is there to be told.
-    void program.exited.then(() => this.#writeStatus(name, false)).catch(() => {});
+    void program.exited
+      .then(() => (this.#unreported.delete(program) ? undefined : this.#writeStatus(name, false)))
+      .catch(() => {});
   }
 
   /** Ends it at once, as a crash would; or with SIGTERM in good order. */
@@ -72,12 +80,28 @@ export class GarpoonProcesses {
     await running.exited;
   }
 
+  /** Ends it at once, and nobody on the node is left to report it. */
+  async killUnreported(name: string): Promise<void> {
+    const running = this.#get(name);
+    if (running.running) this.#unreported.add(running);
+    await this.kill(name);
+  }
+
   pause(name: string): void {
     this.#get(name).pause();
   }
 
   resume(name: string): void {
     this.#get(name).resume();
+  }
+
+  isRunning(name: string): boolean {
+    return this.#get(name).running;
+  }
+
+  /** Of the process that runs or ran last. */
+  pid(name: string): number {
+    return this.#get(name).pid;
   }
 
   /** Where it writes its log lines. */
@@ -92,9 +116,13 @@ export class GarpoonProcesses {
     return found;
   }
 
+  #program(): readonly string[] {
+    return this.#options.program ?? garpoonArgv();
+  }
+
   #controllerArgv(): readonly string[] {
     return [
-      ...garpoonArgv(),
+      ...this.#program(),
       'controller',
       `--kubeconfig=${this.#options.kubeconfig}`,
       `--namespace=${systemNamespace}`,
@@ -109,7 +137,7 @@ export class GarpoonProcesses {
 
   #speakerArgv(name: string): readonly string[] {
     return [
-      ...garpoonArgv(),
+      ...this.#program(),
       'speaker',
       `--kubeconfig=${this.#options.kubeconfig}`,
       `--namespace=${systemNamespace}`,
@@ -119,6 +147,7 @@ export class GarpoonProcesses {
         .map(([key, value]) => `${key}=${value}`)
         .join(',')}`,
       `--state-dir=${join(this.#options.disks, name, 'garpoon')}`,
+      ...(this.#options.speakerArguments ?? []),
     ];
   }
 

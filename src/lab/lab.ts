@@ -21,6 +21,12 @@ export type LabOptions = {
   /** Where runs are recorded. */
   readonly state: string;
   readonly nodes?: number;
+  /** How long a node may be silent before the cluster takes it for lost, in milliseconds; 2 s unless given. */
+  readonly gracePeriod?: number;
+  /** The command that runs the product; this very code unless given. */
+  readonly program?: readonly string[];
+  /** Flags for every speaker, such as `--ml-timing=lan`. */
+  readonly speakerArguments?: readonly string[];
   /** A listening socket of the host, when this process is in a network of its own. */
   readonly hostSocket?: { readonly server: Server; readonly port: number };
   readonly clock: Clock;

@@ -37,6 +37,8 @@ const usage = `usage: garpoon lab COMMAND
   cut NODE          take a node off the LAN, silently; with --carrier, as when its cable is pulled
   plug NODE         put it back
   cut-api NODE      keep a node from the API server; plug-api NODE undoes it
+  power-off NODE    everything on the node ends at once, and its cables are dead; power-on NODE undoes it
+  stall NODE        keep the event loop of the node's speaker busy for 2 s
   kill NAME         kill the speaker of a node, or "controller"; stop NAME ends it in good order
   start NAME        start it again
   pause NAME        make it hang (SIGSTOP); resume NAME undoes it

@@ -5,8 +5,8 @@ import { WorkQueue } from '../../kubernetes/workqueue.ts';
 import { timestamp } from '../../runtime/clock.ts';
 import type { Topology } from '../network/topology.ts';
 import { type ClusterState, isNodeReady } from './cluster-state.ts';
-import type { PodSandboxes, Sandbox } from './pod-sandboxes.ts';
-import { type LabPod, labPods, type PodCondition, type PodStatus } from './workload-objects.ts';
+import type { PodSandboxes, Sandbox, SandboxSpec } from './pod-sandboxes.ts';
+import { type ContainerPort, type LabPod, labPods, type PodCondition, type PodStatus } from './workload-objects.ts';
 
 /** A Pod that is to go serves for this much longer, until no node sends to it any more. Milliseconds. */
 const terminationDelay = 1_000;
@@ -67,7 +67,7 @@ export class Kubelet {
       uid,
       node: node.name,
       name: pod.metadata.name,
-      ports: [...new Set(ports.filter(isTcp).map((port) => port.containerPort))],
+      ports: [...numbersOf('tcp', ports), ...numbersOf('udp', ports)],
     });
     const ready = sandbox.listening && isNodeReady(this.#state.nodes.get(node.name));
     const now = timestamp(this.#state.context.clock);
@@ -102,9 +102,10 @@ export class Kubelet {
   }
 }
 
-/** The server speaks HTTP, so other protocols have nobody behind them. */
-function isTcp(port: { readonly protocol?: string }): boolean {
-  return (port.protocol ?? 'TCP') === 'TCP';
+/** Each once, for two containers may declare one. The server has nobody behind other protocols. */
+function numbersOf(protocol: 'tcp' | 'udp', ports: readonly ContainerPort[]): SandboxSpec['ports'] {
+  const own = ports.filter((port) => (port.protocol ?? 'TCP') === protocol.toUpperCase());
+  return [...new Set(own.map((port) => port.containerPort))].map((number) => ({ number, protocol }));
 }
 
 function statusOf(pod: LabPod, sandbox: Sandbox, hostIP: string, ready: boolean, now: string): PodStatus {

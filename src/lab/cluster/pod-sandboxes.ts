@@ -19,7 +19,7 @@ export type SandboxSpec = {
   readonly node: string;
   /** What the server calls itself in its answers. */
   readonly name: string;
-  readonly ports: readonly number[];
+  readonly ports: readonly { readonly number: number; readonly protocol: 'tcp' | 'udp' }[];
 };
 
 /** Makes and removes sandboxes. The kubelet stand-in is written against this, so that its rules can be tested alone. */
@@ -90,7 +90,7 @@ export class NetworkSandboxes implements PodSandboxes {
   }
 
   #start(key: string, entry: Entry): void {
-    const argv = [...programArgv('pod-server'), entry.spec.name, ...entry.spec.ports.map(String)];
+    const argv = [...programArgv('pod-server'), entry.spec.name, ...entry.spec.ports.map(portArgument)];
     const name = `pod-${key.replaceAll('/', '-')}`;
     const report = (listening: boolean) => {
       if (this.#entries.get(key) !== entry) return;
@@ -111,6 +111,10 @@ export class NetworkSandboxes implements PodSandboxes {
     entry.restarts += 1;
     this.#start(key, entry);
   }
+}
+
+function portArgument({ number, protocol }: SandboxSpec['ports'][number]): string {
+  return protocol === 'tcp' ? String(number) : `${number}/${protocol}`;
 }
 
 function sandboxOf({ spec, link, listening, restarts }: Entry): Sandbox {

@@ -97,13 +97,37 @@ export class Network {
     await this.#setPort('switch', node, 'master br0 up');
   }
 
-  /** Takes the node off the management network, silently: it no longer reaches the API server, but is on the LAN. */
-  async isolateApi(node: NodeName): Promise<void> {
-    await this.#setPort('management', node, 'nomaster');
+  /** Takes the node off the management network, as `cut` does off the LAN: it no longer reaches the API server. */
+  async isolateApi(node: NodeName, { carrier = false }: { readonly carrier?: boolean } = {}): Promise<void> {
+    await this.#setPort('management', node, carrier ? 'down' : 'nomaster');
   }
 
   async restoreApi(node: NodeName): Promise<void> {
     await this.#setPort('management', node, 'master br0 up');
+  }
+
+  /** The switch passes nothing between the two nodes any more, and everything between each of them and others. */
+  async partition(one: NodeName, other: NodeName): Promise<void> {
+    const [a, b] = [this.node(one).name, this.node(other).name];
+    // Adding the table and the chain where they exist changes nothing.
+    const ruleset = `add table bridge partition
+add chain bridge partition forward { type filter hook forward priority 0; }
+add rule bridge partition forward iifname ${a} oifname ${b} drop
+add rule bridge partition forward iifname ${b} oifname ${a} drop
+`;
+    await succeed(inNamespace(this.namespace('switch'), ['nft', '-f', '-']), { input: ruleset });
+  }
+
+  /** Undoes every partition. Idempotent. */
+  async heal(): Promise<void> {
+    const ruleset = 'add table bridge partition\ndelete table bridge partition\n';
+    await succeed(inNamespace(this.namespace('switch'), ['nft', '-f', '-']), { input: ruleset });
+  }
+
+  /** The full names of the namespaces that make up the node: its own and those of its pods. */
+  namespacesOf(node: NodeName): readonly string[] {
+    const own = [...this.#pods.values()].filter((link) => link.node === node).map((link) => link.namespace);
+    return [this.namespace(this.node(node).name), ...own];
   }
 
   /**

@@ -30,11 +30,16 @@ export function listNamespaces(prefix: string): readonly string[] {
 export async function removeNamespaces(names: readonly string[]): Promise<void> {
   const existing = listNamespaces('').filter((name) => names.includes(name));
   if (existing.length === 0) return;
-  for (const found of processesIn(existing)) signalProcess(found, 'SIGKILL');
+  signalIn(existing, 'SIGKILL');
   // One that goes away by itself meanwhile is no failure: what counts is that none is left.
   await run(['ip', '-force', '-batch', '-'], { input: existing.map((name) => `netns del ${name}\n`).join('') });
   const left = listNamespaces('').find((name) => existing.includes(name));
   if (left !== undefined) await succeed(['ip', 'netns', 'del', left]);
+}
+
+/** Signals every process that runs in one of the namespaces. */
+export function signalIn(names: readonly string[], signal: NodeJS.Signals): void {
+  for (const found of processesIn(names)) signalProcess(found, signal);
 }
 
 /**

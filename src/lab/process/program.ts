@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
 /** The small programs that the lab runs in namespaces, each one file of this folder. */
-export type Program = 'pod-server' | 'reachability-probe' | 'namespace-listener';
+export type Program = 'pod-server' | 'reachability-probe' | 'namespace-listener' | 'event-loop-blocker';
 
 /**
  * The command that runs one of them with this very Node. In the source tree it is the `.ts` file beside this one; in

@@ -77,7 +77,12 @@ test.before(async () => {
     ['web-3', 'web', 'n3'],
     ['elsewhere-1', 'elsewhere', 'n2'],
   ] as const) {
-    const { address } = await sandboxes.ensure(name, { uid: name, node: nodeName, name, ports: [8080] });
+    const { address } = await sandboxes.ensure(name, {
+      uid: name,
+      node: nodeName,
+      name,
+      ports: [{ number: 8080, protocol: 'tcp' }],
+    });
     pods.push(pod(name, app, nodeName, [address.v4, address.v6]));
   }
   await eventually('every pod listens', () => pods.every((one) => sandboxes.get(one.metadata.name)?.listening));
