@@ -19,6 +19,12 @@ export type Figure = {
 /** With `--long`: more and longer runs, for figures to publish. Without, a bench ends within two minutes. */
 export const long = process.argv.includes('--long');
 
+/** What `NAME=value` on the command line says; undefined when nothing. */
+export function setting(name: string): string | undefined {
+  const prefix = `${name}=`;
+  return process.argv.findLast((argument) => argument.startsWith(prefix))?.slice(prefix.length);
+}
+
 /** A function that prints the bench's figures, adding `ratio`, which is `value / baseline` unless that is zero. */
 export function reporter(bench: string): (figure: Figure) => void {
   return ({ case: name, value, unit, better, baseline, against }) => {

@@ -13,6 +13,7 @@ const programs = {
   'lab-pod-server': 'src/lab/process/pod-server.ts',
   'lab-reachability-probe': 'src/lab/process/reachability-probe.ts',
   'lab-namespace-listener': 'src/lab/process/namespace-listener.ts',
+  'lab-event-loop-blocker': 'src/lab/process/event-loop-blocker.ts',
 };
 
 export async function bundle() {

@@ -55,6 +55,12 @@ inline bool RunBeforeOrdinaryThreads() {
   return sched_setscheduler(0, SCHED_FIFO, &priority) == 0;
 }
 
+// So that a reader of our lines who is late does not hold us up: Node gives a child a socket for its stdout.
+inline void AllowLateReader() {
+  constexpr int kBuffer = 4 << 20;
+  (void)setsockopt(1, SOL_SOCKET, SO_SNDBUFFORCE, &kBuffer, sizeof kBuffer);
+}
+
 inline Mac MacOf(const char* interface) {
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
   ifreq request{};

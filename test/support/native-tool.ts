@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Program -> the folder under native/ that has its source, and the headers it may include. */
-const folders = { packet_io: 'tools', generator: 'bench', one_by_one: 'bench', burst: 'bench' } as const;
+const folders = {
+  packet_io: 'tools',
+  generator: 'bench',
+  one_by_one: 'bench',
+  burst: 'bench',
+  asker: 'bench',
+  owner_watch: 'bench',
+} as const;
 
 /**
  * The path of the program made from native/FOLDER/NAME.cc, built first when it is missing or older than its source.
