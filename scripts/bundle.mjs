@@ -7,9 +7,13 @@ import { build } from 'esbuild';
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const entry = join(root, 'dist', 'garpoon.mjs');
 
-/** Programs that run as processes of their own; the first is the product, the others belong to `garpoon lab`. */
+/**
+ * Programs that run as processes of their own: the product, and those of `garpoon lab`. And what others import, as
+ * package.json exports it.
+ */
 const programs = {
   garpoon: 'src/cli/main.ts',
+  'memberlist-lite': 'src/memberlist-lite/index.ts',
   'lab-pod-server': 'src/lab/process/pod-server.ts',
   'lab-reachability-probe': 'src/lab/process/reachability-probe.ts',
   'lab-namespace-listener': 'src/lab/process/namespace-listener.ts',

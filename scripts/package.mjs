@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from './bundle.mjs';
+import { declare } from './declarations.mjs';
 
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const target = join(root, 'dist', 'package');
@@ -14,6 +15,7 @@ for (const path of published()) {
   mkdirSync(dirname(join(target, path)), { recursive: true });
   cpSync(join(root, path), join(target, path));
 }
+declare(join(target, 'dist', 'types'));
 writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
 console.log(target);
 
@@ -29,7 +31,7 @@ function published() {
 
 /** The bundle needs nothing from npm; only building the addon does. */
 function manifest() {
-  const { name, version, description, license, type, engines, bin, dependencies } = JSON.parse(
+  const { name, version, description, license, type, engines, bin, exports, dependencies } = JSON.parse(
     readFileSync(join(root, 'package.json'), 'utf8'),
   );
   return {
@@ -41,6 +43,7 @@ function manifest() {
     engines,
     os: ['linux'],
     bin,
+    exports,
     gypfile: true,
     scripts: { install: 'node-gyp rebuild' },
     dependencies: { 'node-addon-api': dependencies['node-addon-api'] },

@@ -1,4 +1,4 @@
-import { maxCompoundParts } from './limits.ts';
+import { maxBroadcasts, maxCompoundParts } from './limits.ts';
 import { partOverhead } from './packet.ts';
 
 type Broadcast = { readonly about: string; readonly bytes: Uint8Array; readonly order: number; sent: number };
@@ -23,9 +23,10 @@ export class BroadcastQueue {
     return this.#byMember.size;
   }
 
-  /** Queues an encoded message about a member; an older one about it is dropped. */
+  /** Queues an encoded message about a member; an older one about it is dropped, or when full, the one sent most. */
   add(about: string, bytes: Uint8Array): void {
     this.remove(about);
+    if (this.size >= maxBroadcasts) this.#dropMostSent();
     const broadcast = { about, bytes, order: this.#queued++, sent: 0 };
     this.#byMember.set(about, broadcast);
     this.#insert(broadcast);
@@ -62,6 +63,11 @@ export class BroadcastQueue {
       else this.#byMember.delete(broadcast.about);
     }
     return taken.map((broadcast) => broadcast.bytes);
+  }
+
+  #dropMostSent(): void {
+    const dropped = this.#tiers.findLast((tier) => tier.length > 0)?.at(-1);
+    if (dropped !== undefined) this.remove(dropped.about);
   }
 
   #insert(broadcast: Broadcast): void {

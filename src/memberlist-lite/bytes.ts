@@ -1,5 +1,10 @@
 export const noBytes = new Uint8Array(0);
 
+/** A copy. `slice` is none where sockets and ciphers are concerned: they give Buffers, whose `slice` shares memory. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;

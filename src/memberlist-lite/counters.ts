@@ -6,6 +6,11 @@ export type Counters = {
   readonly packetsSent: number;
   /** Packets that did not even leave. */
   readonly packetsUnsent: number;
+  /** Messages of applications, whole ones. */
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  /** Those sent over a stream that did not get through, and those for which there was no room. */
+  readonly messagesUnsent: number;
   readonly probes: number;
   readonly probesMissed: number;
   /** Times that others accused us and we objected. */
@@ -24,6 +29,9 @@ export function newCounters(): WritableCounters {
     packetsReceived: 0,
     packetsSent: 0,
     packetsUnsent: 0,
+    messagesReceived: 0,
+    messagesSent: 0,
+    messagesUnsent: 0,
     probes: 0,
     probesMissed: 0,
     refutations: 0,

@@ -1,12 +1,14 @@
 import { noBytes } from './bytes.ts';
 import type { WritableCounters } from './counters.ts';
 import type { Framing } from './framing.ts';
+import { maxAnswers } from './limits.ts';
 import type { DropReason } from './malformed.ts';
 import type { Claim, Self } from './member-table.ts';
 import { ackCodec, type IndirectPing, messageType, type PacketMessage, type Ping } from './messages.ts';
 import { decodePacket } from './packet.ts';
 import type { PingWire } from './ping-wire.ts';
 import type { Prober } from './prober.ts';
+import type { ReachChecks } from './reach-check.ts';
 import type { Relays } from './relays.ts';
 import type { StreamMessage } from './stream-reader.ts';
 import type { TableExchange } from './table-exchange.ts';
@@ -19,9 +21,12 @@ export class Dispatch {
   readonly #wire: PingWire;
   readonly #prober: Prober;
   readonly #relays: Relays;
+  readonly #reachChecks: ReachChecks;
   readonly #tables: TableExchange;
   readonly #counts: WritableCounters;
-  readonly #claimed: (claim: Claim, from: Endpoint) => void;
+  readonly #claimed: (claim: Claim) => void;
+  readonly #accused: (from: Endpoint) => void;
+  readonly #told: (payload: Uint8Array, from: Endpoint, over: 'packet' | 'stream') => void;
 
   constructor(options: {
     readonly self: Self;
@@ -29,40 +34,58 @@ export class Dispatch {
     readonly wire: PingWire;
     readonly prober: Prober;
     readonly relays: Relays;
+    readonly reachChecks: ReachChecks;
     readonly tables: TableExchange;
     readonly counts: WritableCounters;
     /** Takes in what a peer claims about a member. */
-    readonly claimed: (claim: Claim, from: Endpoint) => void;
+    readonly claimed: (claim: Claim) => void;
+    /** Answers one that passes on an accusation of ourselves. */
+    readonly accused: (from: Endpoint) => void;
+    /** Takes in a message of another member's application. */
+    readonly told: (payload: Uint8Array, from: Endpoint, over: 'packet' | 'stream') => void;
   }) {
     this.#self = options.self;
     this.#framing = options.framing;
     this.#wire = options.wire;
     this.#prober = options.prober;
     this.#relays = options.relays;
+    this.#reachChecks = options.reachChecks;
     this.#tables = options.tables;
     this.#counts = options.counts;
     this.#claimed = options.claimed;
+    this.#accused = options.accused;
+    this.#told = options.told;
   }
 
   packet(packet: Uint8Array, from: Endpoint): void {
     this.#counts.packetsReceived++;
     const messages = decodePacket(packet, this.#framing, (reason) => this.#drop(reason));
-    for (const message of messages) this.#message(message, from);
+    let answersLeft = maxAnswers;
+    for (const message of messages) {
+      if (!this.#asksForAnswer(message)) this.#message(message, from);
+      else if (answersLeft > 0) {
+        answersLeft--;
+        this.#message(message, from);
+        if (message.type === 'suspect' || message.type === 'dead') this.#accused(from);
+      } else this.#drop('answer-limit');
+    }
   }
 
   /** The reply to a request over a stream; undefined for none. */
-  request(request: StreamMessage): Uint8Array | undefined {
+  request(request: StreamMessage, from: Endpoint): Uint8Array | undefined {
     switch (request.type) {
       case 'ping':
         if (!this.#isForUs(request)) return undefined;
         return ackCodec.encode({ seqNo: request.seqNo, payload: noBytes }, messageType.ack);
       case 'pushPull': {
-        const { reply, fits } = this.#tables.answer(request);
+        const { reply, fits } = this.#tables.answer(request, from);
         if (!fits) this.#drop('version');
         return reply;
       }
-      case 'ack':
       case 'user':
+        this.#told(request.payload, from, 'stream');
+        return undefined;
+      case 'ack':
       case 'err':
         return undefined;
       default:
@@ -81,6 +104,7 @@ export class Dispatch {
       case 'ack':
         this.#prober.ack(message.seqNo);
         this.#relays.ack(message.seqNo);
+        this.#reachChecks.ack(message.seqNo);
         break;
       case 'nack':
         this.#prober.nack(message.seqNo);
@@ -88,13 +112,20 @@ export class Dispatch {
       case 'alive':
       case 'suspect':
       case 'dead':
-        this.#claimed(message, from);
+        this.#claimed(message);
         break;
       case 'user':
+        this.#told(message.payload, from, 'packet');
         break;
       default:
         message satisfies never;
     }
+  }
+
+  /** Whether we send something because of this message, whatever our state. */
+  #asksForAnswer(message: PacketMessage): boolean {
+    if (message.type === 'ping' || message.type === 'indirectPing') return true;
+    return (message.type === 'suspect' || message.type === 'dead') && message.node === this.#self.name;
   }
 
   #relay(request: IndirectPing, from: Endpoint): void {

@@ -1,6 +1,6 @@
-import { createCipheriv, createDecipheriv, createHash } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import type { Random } from '../runtime/random.ts';
-import { concat, noBytes, sameBytes } from './bytes.ts';
+import { concat, copyOf, noBytes, sameBytes } from './bytes.ts';
 import { ConfigError } from './config.ts';
 import { type Malformed, malformed } from './malformed.ts';
 
@@ -16,14 +16,21 @@ const tagBytes = 16;
 const blockBytes = 16;
 const smallest = versionBytes + nonceBytes + tagBytes;
 
-/** What sealing adds to a message. */
-export const sealOverhead = smallest;
+export type SealVersion = 0 | 1;
+
+/** What sealing adds to a message, at most. */
+export const maxSealOverhead: Readonly<Record<SealVersion, number>> = { 0: smallest + blockBytes, 1: smallest };
+
+/** The length of a message of `length` bytes when it is sealed. */
+export function sealedLength(length: number, version: SealVersion): number {
+  return smallest + length + (version === 0 ? blockBytes - (length % blockBytes) : 0);
+}
 
 /** The keys of a ring: the first one seals, every one opens. Adding, promoting and removing changes a key live. */
 export class Keyring {
   #keys: readonly Uint8Array[];
 
-  /** Each key has 16, 24 or 32 bytes; throws otherwise, or when there is none. */
+  /** Each key has 16, 24 or 32 bytes; throws ConfigError otherwise, or when there is none. */
   constructor(keys: readonly Uint8Array[]) {
     if (keys.length === 0) throw new ConfigError('a keyring needs a key', 'NO_KEY');
     this.#keys = [];
@@ -35,13 +42,13 @@ export class Keyring {
     if (![16, 24, 32].includes(key.length)) {
       throw new ConfigError(`a key has 16, 24 or 32 bytes, not ${key.length}`, 'KEY_LENGTH');
     }
-    if (!this.#has(key)) this.#keys = [...this.#keys, key.slice()];
+    if (!this.#has(key)) this.#keys = [...this.#keys, copyOf(key)];
   }
 
   /** Makes a key that is on the ring the one that seals. */
   use(key: Uint8Array): void {
     if (!this.#has(key)) throw new ConfigError('cannot seal with a key that is not on the ring', 'NO_KEY');
-    this.#keys = [key.slice(), ...this.#without(key)];
+    this.#keys = [copyOf(key), ...this.#without(key)];
   }
 
   /** Removes a key; throws for the one that seals. */
@@ -52,13 +59,13 @@ export class Keyring {
     this.#keys = this.#without(key);
   }
 
-  /** Seals with the first key, as version 1. `associated` is authenticated but not sent. */
-  seal(plain: Uint8Array, associated: Uint8Array, random: Random): Uint8Array {
+  /** Seals with the first key. `associated` is authenticated but not sent. */
+  seal(plain: Uint8Array, associated: Uint8Array, random: Random, version: SealVersion = 1): Uint8Array {
     const key = this.#keys[0] as Uint8Array;
     const nonce = random.bytes(nonceBytes);
     const cipher = createCipheriv(gcm(key), key, nonce).setAAD(associated);
-    const body = [cipher.update(plain), cipher.final()];
-    return concat([Uint8Array.of(1), nonce, ...body, cipher.getAuthTag()]);
+    const body = [cipher.update(plain), cipher.update(paddingOf(plain, version)), cipher.final()];
+    return concat([Uint8Array.of(version), nonce, ...body, cipher.getAuthTag()]);
   }
 
   /** Opens with whichever key fits. */
@@ -81,15 +88,6 @@ export class Keyring {
   }
 }
 
-/**
- * The key that MetalLB makes of its secret (all bytes of the file, a trailing newline included): the secret followed
- * by the SHA-256 of nothing, cut. MetalLB means to hash but appends; compatibility wants the same. Before v0.14 it cut
- * to 16 bytes.
- */
-export function metallbKey(secret: Uint8Array, keyBytes: 16 | 32 = 32): Uint8Array {
-  return concat([secret, createHash('sha256').digest()]).slice(0, keyBytes);
-}
-
 function openWith(key: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined {
   const nonce = sealed.subarray(versionBytes, versionBytes + nonceBytes);
   const decipher = createDecipheriv(gcm(key), key, nonce, { authTagLength: tagBytes }).setAAD(associated);
@@ -101,6 +99,11 @@ function openWith(key: Uint8Array, sealed: Uint8Array, associated: Uint8Array): 
   } catch {
     return undefined; // The tag does not fit: another key, or forged.
   }
+}
+
+function paddingOf(plain: Uint8Array, version: SealVersion): Uint8Array {
+  const count = version === 0 ? blockBytes - (plain.length % blockBytes) : 0;
+  return new Uint8Array(count).fill(count);
 }
 
 /** Upstream cuts by the last byte without looking; we look. */

@@ -40,8 +40,24 @@ export const maxStreamTime = 10_000;
 
 /** Members in the table, dead and departed ones included. */
 export const maxMembers = 10_000;
+/** Claims that are still to be gossiped: at most one about each member. */
+export const maxBroadcasts = maxMembers;
 /** Indirect pings that we carry out for others at one time. */
 export const maxRelays = 1024;
+/** What one packet may make us send at once: acks, pings for others, objections. Peers ask for one thing at a time. */
+export const maxAnswers = 8;
+
+/** One message of an application. */
+export const maxMessageBytes = 1024 * 1024;
+/** What an application adds to a push/pull. */
+export const maxUserStateBytes = 1024 * 1024;
+/** Messages of our own that wait for a stream, and their bytes. */
+export const maxWaitingMessages = 1024;
+export const maxWaitingBytes = 32 * 1024 * 1024;
+/** Streams on which such messages go out at one time. */
+export const maxMessageStreams = 16;
+/** Members whose reachability is looked into at one time. */
+export const maxReachChecks = 1024;
 
 export const maxUint8 = 0xff;
 export const maxUint16 = 0xffff;

@@ -3,22 +3,27 @@ import { type Malformed, malformed } from './malformed.ts';
 /**
  * The decoder for Go's compress/lzw with least significant bits first and 8-bit literals, the only compression of the
  * protocol: GIF's LZW. Codes are packed from the low bit on and start 9 bits wide. 256 empties the dictionary, 257
- * ends the data, 258 and up are the dictionary. We never compress: peers take plain messages, and ours are small.
+ * ends the data, 258 and up are the dictionary.
  */
-const clear = 256;
-const end = 257;
+export const clear = 256;
+export const end = 257;
 const firstCode = 258;
-const minWidth = 9;
-const maxWidth = 12;
+export const minWidth = 9;
+export const maxWidth = 12;
 const dictionarySize = 1 << maxWidth;
+
+/**
+ * The dictionary: entry `code` is the text of `prefix[code]` followed by the byte `suffix[code]`; `text` is where one
+ * entry is spelled out, from its end. Shared by all calls, which run one after another; entries that a call has not
+ * defined are never looked at.
+ */
+const prefix = new Uint16Array(dictionarySize);
+const suffix = new Uint8Array(dictionarySize);
+const text = new Uint8Array(dictionarySize);
 
 /** At most `maxBytes` come out; a stream that would give more is refused, so nothing peers send can exhaust memory. */
 export function decompress(input: Uint8Array, maxBytes: number): Uint8Array | Malformed {
   const output = new Output(maxBytes);
-  // Entry `code` is the text of `prefix[code]` followed by the byte `suffix[code]`.
-  const prefix = new Uint16Array(dictionarySize);
-  const suffix = new Uint8Array(dictionarySize);
-  const text = new Uint8Array(dictionarySize);
   let next = firstCode;
   let width = minWidth;
   let previous: number | undefined;

@@ -23,6 +23,8 @@ export const dropReasons = [
   'version',
   'table-full',
   'relay-limit',
+  /** One packet asks for more answers than peers ever do. */
+  'answer-limit',
   'stream-limit',
   'stream-timeout',
 ] as const;

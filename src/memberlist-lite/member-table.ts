@@ -37,9 +37,13 @@ export type Claim =
   | ({ readonly type: 'suspect' } & Suspect)
   | ({ readonly type: 'dead' } & Dead);
 
+/** Between two attempts to make room in a full table, in milliseconds: each looks at every member. */
+const sweepInterval = 1000;
+
 export type TableSettings = SuspicionSettings & {
   readonly gossipToTheDeadTime: number;
   readonly deadNodeReclaimTime: number;
+  readonly protocolVersion: number;
 };
 
 export type Self = Pick<Entry, 'name' | 'address' | 'port' | 'meta' | 'vsn'>;
@@ -58,6 +62,7 @@ export class MemberTable {
   readonly #suspicions = new Map<string, Suspicion>();
   #incarnation = 1;
   #leaving = false;
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(self: Self, now: number, settings: TableSettings) {
     this.#self = self;
@@ -104,10 +109,12 @@ export class MemberTable {
 
   alive(received: Alive, now: number): readonly Effect[] {
     // Protocol 1 had no ports: everyone used the same one.
-    const claim = received.port === 0 ? { ...received, port: this.#self.port } : received;
+    const portless = received.port === 0 || this.#settings.protocolVersion === 1;
+    const claim = portless ? { ...received, port: this.#self.port } : received;
     const known = this.#entries.get(claim.node);
     const aboutUs = claim.node === this.#self.name;
     if (aboutUs && this.#leaving) return [];
+    if (known === undefined) this.#makeRoom(now);
     const refusal = this.#refusal(claim, known, now);
     if (refusal !== undefined) return [{ type: 'refused', reason: refusal, name: claim.node }];
     if (aboutUs) return this.#aliveAboutUs(claim);
@@ -188,6 +195,16 @@ export class MemberTable {
     return this.suspect({ node: name, incarnation, from: this.#self.name }, now);
   }
 
+  /**
+   * The verdict of another failure detector: dead, as of now. The member may object, and is back with a higher
+   * incarnation. Nothing for who is no member, for ourselves, and once we are leaving.
+   */
+  declareDead(name: string, now: number): readonly Effect[] {
+    const known = this.#entries.get(name);
+    if (known === undefined || !isMember(known) || name === this.#self.name || this.#leaving) return [];
+    return this.dead({ node: name, incarnation: known.incarnation, from: this.#self.name }, now);
+  }
+
   /** When `expire` has something to do next; undefined while nobody is suspected. */
   nextDeadline(): number | undefined {
     const deadlines = Array.from(this.#suspicions.values(), (suspicion) => suspicion.deadline);
@@ -225,7 +242,15 @@ export class MemberTable {
     return names;
   }
 
+  /** The end of a probe round, when others forget the dead, is far away in a table that somebody has filled up. */
+  #makeRoom(now: number): void {
+    if (this.size < maxMembers || now - this.#sweptAt < sweepInterval) return;
+    this.#sweptAt = now;
+    this.forget(now);
+  }
+
   #refusal(claim: Alive, known: Entry | undefined, now: number): DropReason | undefined {
+    if (claim.node === '') return 'malformed';
     const [min = 0, max = 0] = claim.vsn;
     // A member without versions makes every later push/pull of the ring fail, so it does not get in.
     if (claim.vsn.length === 0 ? known === undefined : min === 0 || max === 0 || min > max) return 'version';

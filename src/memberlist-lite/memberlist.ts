@@ -1,6 +1,7 @@
 import { type Clock, sleep, type Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Random, shuffled } from '../runtime/random.ts';
+import { attempt } from './attempt.ts';
 import { Awareness } from './awareness.ts';
 import { noBytes } from './bytes.ts';
 import type { Config } from './config.ts';
@@ -8,23 +9,46 @@ import { type Counters, newCounters } from './counters.ts';
 import { Dispatch } from './dispatch.ts';
 import { Framing } from './framing.ts';
 import { Keyring } from './keyring.ts';
-import { type Change, type Claim, type Effect, type Entry, isMember, MemberTable, type Self } from './member-table.ts';
+import { type Change, type Effect, type Entry, isMember, MemberTable, type Self } from './member-table.ts';
 import type { NodeState } from './messages.ts';
+import { Messenger, type SendFailure } from './messenger.ts';
 import { PacketSender } from './packet-sender.ts';
 import { PingWire } from './ping-wire.ts';
 import { type ProbeResult, Prober } from './prober.ts';
 import { pushPullScale } from './push-pull.ts';
+import { ReachChecks } from './reach-check.ts';
 import { Relays } from './relays.ts';
 import { selfOf } from './self.ts';
+import { type Sender, senderOfPacket, senderOfStream } from './sender.ts';
 import { StallGuard } from './stall-guard.ts';
 import { StreamExchange } from './stream-exchange.ts';
 import { type JoinFailure, type JoinResult, TableExchange } from './table-exchange.ts';
 import type { Endpoint, Transport } from './transport.ts';
+import { UserState, type UserStateOptions } from './user-state.ts';
 
 export type Member = Readonly<Entry>;
 export type MemberEvent = { readonly type: Change; readonly member: Member };
 
-export type { JoinFailure, JoinResult };
+/** `payload` is the listener's to keep. */
+export type MessageListener = (payload: Uint8Array, from: Sender) => void;
+
+export type { JoinFailure, JoinResult, Sender, SendFailure };
+
+export type MemberlistOptions = UserStateOptions & {
+  /** Unique in the ring. */
+  readonly name: string;
+  /** Where the others reach us. */
+  readonly advertise: Endpoint;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly config: Config;
+  /** What all members are told of us, at most 512 bytes. */
+  readonly meta?: Uint8Array | undefined;
+  /** With keys all traffic is encrypted, under the first of them. Each has 16, 24 or 32 bytes. */
+  readonly keys?: readonly Uint8Array[] | undefined;
+};
 
 /** The farewell goes out twice, for the case that a packet is lost. */
 const farewellPause = 50;
@@ -53,30 +77,19 @@ export class Memberlist {
   readonly #relays: Relays;
   readonly #streams: StreamExchange;
   readonly #tables: TableExchange;
+  readonly #messenger: Messenger;
+  readonly #reachChecks: ReachChecks;
   readonly #dispatch: Dispatch;
   readonly #listeners = new Set<(event: MemberEvent) => void>();
+  readonly #messageListeners = new Set<MessageListener>();
   readonly #timers = new Map<'gossip' | 'probe' | 'push-pull' | 'suspicion', Timer>();
   /** What was warned about lately. */
   readonly #warned = new Set<string>();
   #leaving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  /**
-   * `name` is unique in the ring; `advertise` is where the others reach us; `meta`, at most 512 bytes, is application
-   * data that all members are told. With `keys` all traffic is encrypted, under the first of them. Throws ConfigError
-   * when one of these cannot work. Nothing is sent before `start`.
-   */
-  constructor(options: {
-    readonly name: string;
-    readonly advertise: Endpoint;
-    readonly transport: Transport;
-    readonly clock: Clock;
-    readonly random: Random;
-    readonly log: Logger;
-    readonly config: Config;
-    readonly meta?: Uint8Array;
-    readonly keys?: readonly Uint8Array[];
-  }) {
+  /** Throws ConfigError when one of the options cannot work. Nothing is sent before `start`. */
+  constructor(options: MemberlistOptions) {
     const { config, random, transport } = options;
     this.counters = this.#counts;
     this.keyring = options.keys && new Keyring(options.keys);
@@ -103,14 +116,34 @@ export class Memberlist {
       framing,
       clock: this.#clock,
       timeout: config.tcpTimeout,
-      answer: (request) => this.#dispatch.request(request),
+      answer: (request, from) => this.#dispatch.request(request, from),
       drop: (reason) => {
         this.#counts.dropped[reason]++;
       },
     });
-    this.#tables = new TableExchange(this.#table, this.#streams, (states) => this.#merge(states));
+    this.#tables = new TableExchange({
+      table: this.#table,
+      streams: this.#streams,
+      userState: new UserState(options, this.#log),
+      accept: (states) => this.#merge(states),
+    });
+    this.#messenger = new Messenger({
+      self: this.#self.name,
+      table: this.#table,
+      sender: this.#sender,
+      streams: this.#streams,
+      counts: this.#counts,
+    });
     const wire = new PingWire(this.#self, this.#sender, this.#streams);
     this.#relays = new Relays(this.#clock, config.probeTimeout, wire);
+    this.#reachChecks = new ReachChecks({
+      self: this.#self.name,
+      table: this.#table,
+      helpers: config.indirectChecks,
+      wire,
+      clock: this.#clock,
+      random,
+    });
     this.#prober = new Prober({
       self: this.#self.name,
       table: this.#table,
@@ -127,9 +160,12 @@ export class Memberlist {
       wire,
       prober: this.#prober,
       relays: this.#relays,
+      reachChecks: this.#reachChecks,
       tables: this.#tables,
       counts: this.#counts,
-      claimed: (claim, from) => this.#claimed(claim, from),
+      claimed: (claim) => this.#apply(this.#table.hear(claim, this.#clock.now())),
+      accused: (from) => this.#object(from),
+      told: (payload, from, over) => this.#told(payload, from, over),
     });
   }
 
@@ -138,7 +174,7 @@ export class Memberlist {
     await this.#transport.listen({
       packet: (packet, from) => this.#dispatch.packet(packet, from),
       // Serving never rejects.
-      stream: (stream) => void this.#streams.serve(stream),
+      stream: (stream, from) => void this.#streams.serve(stream, from),
     });
     if (this.#closing !== undefined) return;
     this.#sender.broadcast(this.#self.name, this.#table.ownAlive());
@@ -170,6 +206,53 @@ export class Memberlist {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Tells a member something, at best: in one packet when it fits, otherwise over a stream. At most 1 MiB. A member
+   * without a listener, such as MetalLB's speaker, ignores it. Tells why it cannot be tried.
+   */
+  send(name: string, payload: Uint8Array): SendFailure | undefined {
+    return this.#messenger.send(name, payload);
+  }
+
+  /** The same to every member but ourselves, each directly. */
+  sendToAll(payload: Uint8Array): SendFailure | undefined {
+    return this.#messenger.sendToAll(payload);
+  }
+
+  /**
+   * Calls `listener` with what other members send; returns the way to stop that. Messages may be lost, come twice and
+   * overtake each other. What identifies the sender for sure has to be in the message.
+   */
+  onMessage(listener: MessageListener): () => void {
+    this.#messageListeners.add(listener);
+    return () => this.#messageListeners.delete(listener);
+  }
+
+  /**
+   * The verdict of another failure detector: tells all members directly, and the accused too, that this one is dead. It
+   * may object, and is back at once. False, and nothing is told, when it is no member, is ourselves, or we leave.
+   */
+  declareDead(name: string): boolean {
+    const accused = this.#table.get(name);
+    const effects = this.#closing === undefined ? this.#table.declareDead(name, this.#clock.now()) : [];
+    if (accused === undefined || effects.length === 0) return false;
+    this.#apply(effects);
+    this.#announce(effects);
+    for (const effect of effects) if (effect.type === 'broadcast') this.#sender.sendAlone(accused, [effect.message]);
+    return true;
+  }
+
+  /**
+   * Whether anybody reaches this member within `timeout` milliseconds: we by a packet or a stream, or one of some other
+   * members. False for who is no member. When we are held up or closed meanwhile, nothing was found out: true.
+   */
+  reach(name: string, timeout: number): Promise<boolean> {
+    const target = this.#table.get(name);
+    if (target === undefined || !isMember(target)) return Promise.resolve(false);
+    if (name === this.#self.name) return Promise.resolve(true);
+    return this.#reachChecks.start(target, timeout);
+  }
+
   /** Tells all members that we go, twice, and stops accusing anyone. Idempotent; there is no way back. */
   leave(): Promise<void> {
     this.#leaving ??= this.#sayFarewell();
@@ -198,7 +281,10 @@ export class Memberlist {
     this.#timers.clear();
     this.#prober.stop();
     this.#relays.stop();
+    this.#reachChecks.stop();
+    this.#messenger.stop();
     this.#listeners.clear();
+    this.#messageListeners.clear();
     return this.#transport.close();
   }
 
@@ -206,10 +292,15 @@ export class Memberlist {
    * Whoever passes on an accusation of us gets our objection directly too, even one made long ago: gossip may have
    * missed exactly the member that is waiting for it.
    */
-  #claimed(claim: Claim, from: Endpoint): void {
-    this.#apply(this.#table.hear(claim, this.#clock.now()));
-    const accused = claim.type !== 'alive' && claim.node === this.#self.name;
-    if (accused && !this.#table.leaving) this.#sender.sendAlone(from, [this.#table.ownAlive()]);
+  #object(from: Endpoint): void {
+    if (!this.#table.leaving) this.#sender.sendAlone(from, [this.#table.ownAlive()]);
+  }
+
+  #told(payload: Uint8Array, at: Endpoint, over: 'packet' | 'stream'): void {
+    this.#counts.messagesReceived++;
+    if (this.#messageListeners.size === 0) return;
+    const from = over === 'packet' ? senderOfPacket(this.#table, at) : senderOfStream(this.#table, at);
+    for (const listener of this.#messageListeners) attempt(this.#log, 'onMessage', () => listener(payload, from));
   }
 
   #merge(states: readonly NodeState[]): void {
@@ -218,6 +309,7 @@ export class Memberlist {
 
   /** Does what the table asks for, and wakes up in time for the next suspicion that runs out. */
   #apply(effects: readonly Effect[]): void {
+    if (effects.length === 0) return;
     for (const effect of effects) {
       switch (effect.type) {
         case 'broadcast':
@@ -257,6 +349,8 @@ export class Memberlist {
     const expire = () => {
       const effects = this.#table.expire(this.#clock.now());
       this.#apply(effects);
+      // A suspicion that was excused for a while ends later.
+      if (effects.length === 0) this.#armSuspicion();
       if (this.#config.announceVerdicts) this.#announce(effects);
     };
     this.#timers.set('suspicion', this.#clock.after(Math.max(0, deadline - this.#clock.now()), expire));
@@ -299,6 +393,7 @@ export class Memberlist {
   #stalled(duration: number): void {
     this.#counts.stalls++;
     this.#prober.void();
+    this.#reachChecks.void();
     this.#table.excuse(duration);
     this.#log.warn('timers were late, running probes are void', { milliseconds: Math.round(duration) });
   }

@@ -1,4 +1,14 @@
-import { maxErrorBytes, maxMembers, maxMetaBytes, maxPacketBytes, maxRecordBytes, maxStreamBytes } from './limits.ts';
+import { concat, copyOf } from './bytes.ts';
+import {
+  maxErrorBytes,
+  maxMembers,
+  maxMessageBytes,
+  maxMetaBytes,
+  maxPacketBytes,
+  maxRecordBytes,
+  maxStreamBytes,
+  maxUserStateBytes,
+} from './limits.ts';
 import { isMalformed, type Malformed, malformed } from './malformed.ts';
 import { address, binary, boolean, Codec, int, name, optional, text, uint8, uint16, uint32 } from './record.ts';
 
@@ -52,7 +62,10 @@ export type Alive = {
   readonly vsn: Uint8Array;
 };
 
-/** What travels in packets. `user` messages of others are read and ignored; we send none. */
+/** What an application tells another; the protocol does not look into it. */
+export type User = { readonly payload: Uint8Array };
+
+/** What travels in packets. */
 export type PacketMessage =
   | ({ readonly type: 'ping' } & Ping)
   | ({ readonly type: 'indirectPing' } & IndirectPing)
@@ -61,7 +74,7 @@ export type PacketMessage =
   | ({ readonly type: 'suspect' } & Suspect)
   | ({ readonly type: 'alive' } & Alive)
   | ({ readonly type: 'dead' } & Dead)
-  | { readonly type: 'user' };
+  | ({ readonly type: 'user' } & User);
 
 export type PushPullHeader = { readonly nodes: number; readonly userStateLen: number; readonly join: boolean };
 export type NodeState = {
@@ -84,14 +97,14 @@ const accusation = { incarnation: uint32, node: name, from: name };
 export const pingCodec = new Codec<Ping>({ seqNo: uint32, node: name, ...source });
 export const ackCodec = new Codec<Ack>({ seqNo: uint32, payload: binary(maxRecordBytes) });
 export const errCodec = new Codec<{ readonly error: string }>({ error: text(maxErrorBytes) });
-export const userCodec = new Codec<{ readonly userMsgLen: number }>({ userMsgLen: int(maxStreamBytes) });
+export const userCodec = new Codec<{ readonly userMsgLen: number }>({ userMsgLen: int(maxMessageBytes) });
 export const compressCodec = new Codec<{ readonly algo: number; readonly buf: Uint8Array }>({
   algo: uint8,
   buf: binary(maxStreamBytes),
 });
 export const pushPullCodec = new Codec<PushPullHeader>({
   nodes: int(maxMembers),
-  userStateLen: int(maxStreamBytes),
+  userStateLen: int(maxUserStateBytes),
   join: boolean,
 });
 export const nodeStateCodec = new Codec<NodeState>({
@@ -125,7 +138,8 @@ type CodedType = keyof typeof codecs;
 const typeNames = new Map(Object.entries(messageType).map(([key, id]) => [id as number, key]));
 
 /** One message with its type byte, ready for a packet. */
-export function encodeMessage(message: Exclude<PacketMessage, { type: 'user' }>): Uint8Array {
+export function encodeMessage(message: PacketMessage): Uint8Array {
+  if (message.type === 'user') return concat([Uint8Array.of(messageType.user), message.payload]);
   return (codecs[message.type] as Codec<object>).encode(message, messageType[message.type]);
 }
 
@@ -133,13 +147,19 @@ export function encodeMessage(message: Exclude<PacketMessage, { type: 'user' }>)
 export function decodeMessage(bytes: Uint8Array): PacketMessage | Malformed {
   const type = typeNames.get(bytes[0] ?? -1);
   if (type === undefined) return malformed(bytes.length === 0 ? 'truncated' : 'unknown-type');
-  if (type === 'user') return { type };
-  if (!(type in codecs)) return malformed('unknown-type');
   if (bytes.length > maxPacketBytes) return malformed('too-big');
+  // A copy, which does not keep the packet alive.
+  if (type === 'user') return { type, payload: copyOf(bytes.subarray(1)) };
+  if (!(type in codecs)) return malformed('unknown-type');
   const result = (codecs[type as CodedType] as Codec<object>).decode(bytes, 1);
   if (isMalformed(result)) return result;
   const message = { type, ...result.value } as PacketMessage;
   return (message.type === 'alive' && badMember(message.addr, message.vsn)) || message;
+}
+
+/** A message of an application as it goes over a stream. */
+export function encodeUserStream(payload: Uint8Array): Uint8Array {
+  return concat([userCodec.encode({ userMsgLen: payload.length }, messageType.user), payload]);
 }
 
 /** Holds for `alive` and for node states alike: an address to be reached at, and versions all six or not at all. */

@@ -1,3 +1,4 @@
+import { copyOf } from './bytes.ts';
 import { maxKeyBytes, maxMapKeys, maxSkippedValues } from './limits.ts';
 import type { DropReason } from './malformed.ts';
 
@@ -144,7 +145,7 @@ export class MsgpackReader {
 
   /** A copy, which does not keep the packet alive. */
   binary(maxBytes: number): Uint8Array {
-    return this.#take(this.#rawLength(maxBytes)).slice();
+    return copyOf(this.#take(this.#rawLength(maxBytes)));
   }
 
   /** Moves past one value of any kind, ext and nested ones included. */

@@ -23,7 +23,11 @@ export class NodeTransport implements Transport {
 
   async listen(handlers: TransportHandlers): Promise<void> {
     const { address, port } = this.#bind;
-    this.#tcp.on('connection', (socket) => handlers.stream(this.#track(socket)));
+    this.#tcp.on('connection', (socket) => {
+      // One that is gone already has no address any more.
+      const { remoteAddress = '', remotePort = 0 } = socket;
+      handlers.stream(this.#track(socket), { address: remoteAddress, port: remotePort });
+    });
     this.#udp.on('message', (packet: Uint8Array, from: RemoteInfo) => {
       handlers.packet(packet, { address: from.address, port: from.port });
     });
@@ -50,7 +54,9 @@ export class NodeTransport implements Transport {
   }
 
   connect(to: Endpoint): Stream {
-    return this.#track(connect({ host: to.address, port: to.port, allowHalfOpen: true }));
+    // From our own address, by which the peer knows us.
+    const from = { localAddress: this.#bind.address, family: isIPv6(this.#bind.address) ? 6 : 4 };
+    return this.#track(connect({ host: to.address, port: to.port, allowHalfOpen: true, ...from }));
   }
 
   close(): Promise<void> {

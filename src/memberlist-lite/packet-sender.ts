@@ -5,7 +5,7 @@ import type { Framing } from './framing.ts';
 import { maxCompoundParts } from './limits.ts';
 import { type Claim, type Entry, isMember, type MemberTable } from './member-table.ts';
 import { encodeMessage } from './messages.ts';
-import { encodePacket, packetRoom, partOverhead } from './packet.ts';
+import { encodePacket, packetRoom, partOverhead, singleRoom } from './packet.ts';
 import { protocolMax } from './prober.ts';
 import type { Endpoint, Transport } from './transport.ts';
 
@@ -26,6 +26,7 @@ export class PacketSender {
   readonly #counts: WritableCounters;
   readonly #settings: { readonly gossipNodes: number; readonly gossipToTheDeadTime: number };
   readonly #room: number;
+  readonly #singleRoom: number;
 
   constructor(options: {
     readonly self: string;
@@ -50,6 +51,12 @@ export class PacketSender {
     this.#counts = options.counts;
     this.#settings = options.settings;
     this.#room = packetRoom(options.settings.packetBudget, options.framing);
+    this.#singleRoom = singleRoom(options.settings.packetBudget, options.framing);
+  }
+
+  /** Whether one packet holds this message of the application, and its type byte. */
+  fits(payload: Uint8Array): boolean {
+    return payload.length + 1 <= this.#singleRoom;
   }
 
   /** Queues a claim for everyone. */

@@ -3,6 +3,7 @@ import { concat, startsWith, uint32Bytes } from './bytes.ts';
 import type { Framing } from './framing.ts';
 import { maxPacketBytes, maxWrapping } from './limits.ts';
 import { decompress } from './lzw.ts';
+import { compress } from './lzw-encoder.ts';
 import { type DropReason, isMalformed, type Malformed, malformed } from './malformed.ts';
 import { compressCodec, decodeMessage, messageType, type PacketMessage } from './messages.ts';
 
@@ -20,16 +21,25 @@ const compoundHeader = 2;
 export const partOverhead = 2;
 const lzwAlgorithm = 0;
 
+/** The length of a message that fills a packet of `budget` bytes alone. */
+export function singleRoom(budget: number, framing: Framing): number {
+  return budget - framing.overhead - crcHeader;
+}
+
 /** Bytes that parts and their lengths may take in a packet of `budget` bytes. */
 export function packetRoom(budget: number, framing: Framing): number {
-  return budget - framing.overhead - crcHeader - compoundHeader;
+  return singleRoom(budget, framing) - compoundHeader;
 }
 
 /** Wraps 1 to 255 encoded messages. `checksum`: the receiver understands protocol 5. */
 export function encodePacket(messages: readonly Uint8Array[], checksum: boolean, framing: Framing): Uint8Array {
   const [single] = messages;
   const body = messages.length === 1 && single !== undefined ? single : compound(messages);
-  const checked = checksum ? concat([Uint8Array.of(messageType.hasCrc), uint32Bytes(crc32(body)), body]) : body;
+  const squeezed = framing.compression ? deflate(body) : body;
+  const shorter = squeezed.length < body.length ? squeezed : body;
+  const checked = checksum
+    ? concat([Uint8Array.of(messageType.hasCrc), uint32Bytes(crc32(shorter)), shorter])
+    : shorter;
   return concat([framing.labelHeader, framing.seal(checked)]);
 }
 
@@ -47,6 +57,11 @@ export function decodePacket(
   const unwrapping: Unwrapping = { messages: [], drop, inflatable: maxPacketBytes };
   unwrap(opened, 0, unwrapping);
   return unwrapping.messages;
+}
+
+/** A compress message around other bytes. */
+export function deflate(bytes: Uint8Array): Uint8Array {
+  return compressCodec.encode({ algo: lzwAlgorithm, buf: compress(bytes) }, messageType.compress);
 }
 
 /** The content of a compress message. */

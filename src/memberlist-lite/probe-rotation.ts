@@ -13,6 +13,10 @@ export class ProbeRotation {
     this.#random = random;
   }
 
+  get size(): number {
+    return this.#names.length;
+  }
+
   /** A new member takes a random place among those whose turn is still to come. */
   add(name: string): void {
     const waiting = this.#names.length - this.#next;

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../runtime/clock.ts';
 import { type Random, shuffled } from '../runtime/random.ts';
 import type { Awareness } from './awareness.ts';
+import { maxMembers } from './limits.ts';
 import { type Entry, isMember, type MemberTable } from './member-table.ts';
 import { ProbeRotation } from './probe-rotation.ts';
 
@@ -86,7 +87,9 @@ export class Prober {
 
   /** A member that joins gets its turn in the round that runs. */
   add(name: string): void {
-    this.#rotation.add(name);
+    // Names that were forgotten stay in the round: when many come and go, it starts anew.
+    if (this.#rotation.size >= 2 * maxMembers) this.#restart();
+    else this.#rotation.add(name);
   }
 
   /** To be called every `probeInterval`. */
@@ -130,9 +133,13 @@ export class Prober {
         if (entry !== undefined && isMember(entry) && name !== this.#self) return entry;
       }
       this.#table.forget(this.#clock.now());
-      this.#rotation.restart(Array.from(this.#table.entries(), (entry) => entry.name));
+      this.#restart();
     }
     return undefined;
+  }
+
+  #restart(): void {
+    this.#rotation.restart(Array.from(this.#table.entries(), (entry) => entry.name));
   }
 
   #start(target: Entry): void {

@@ -1,4 +1,4 @@
-import { concat } from './bytes.ts';
+import { concat, copyOf, noBytes } from './bytes.ts';
 import { maxRecordBytes } from './limits.ts';
 import { isMalformed, type Malformed, malformed } from './malformed.ts';
 import type { Entry } from './member-table.ts';
@@ -13,15 +13,24 @@ import {
 } from './messages.ts';
 
 /** Push/pull: two members tell each other their whole tables over a stream, on joining and now and then. */
-export type PushPull = { readonly join: boolean; readonly states: readonly NodeState[] };
+export type PushPull = {
+  /** The side that began is new to the ring. */
+  readonly join: boolean;
+  readonly states: readonly NodeState[];
+  /** What the application adds. */
+  readonly userState: Uint8Array;
+};
 
 /** A ring up to this size keeps to the configured interval. */
 const scaleFrom = 32;
 
-export function encodePushPull(entries: Iterable<Entry>, join: boolean): Uint8Array {
-  const states = Array.from(entries, (entry) => nodeStateCodec.encode(stateOf(entry)));
-  const header = pushPullCodec.encode({ nodes: states.length, userStateLen: 0, join }, messageType.pushPull);
-  return concat([header, ...states]);
+export function encodePushPull(entries: Iterable<Entry>, join: boolean, userState: Uint8Array = noBytes): Uint8Array {
+  const states = Array.from(entries, encodedEntry);
+  const header = pushPullCodec.encode(
+    { nodes: states.length, userStateLen: userState.length, join },
+    messageType.pushPull,
+  );
+  return concat([header, ...states, userState]);
 }
 
 /**
@@ -49,9 +58,9 @@ export class PushPullReader {
       this.#states.push(state.value);
       this.#offset = state.end;
     }
-    // What applications exchange beside the table is none of our business, but it has to be there.
-    if (bytes.length < this.#offset + this.#header.userStateLen) return undefined;
-    return { join: this.#header.join, states: this.#states };
+    const end = this.#offset + this.#header.userStateLen;
+    if (bytes.length < end) return undefined;
+    return { join: this.#header.join, states: this.#states, userState: copyOf(bytes.subarray(this.#offset, end)) };
   }
 
   /** A record that is merely cut off may still be completed, as long as it is not absurdly long. */
@@ -82,6 +91,17 @@ export function versionsAgree(ours: Iterable<Entry>, theirs: readonly NodeState[
     const highest = known.reduce((least, { vsn }) => Math.min(least, vsn[at + 1] ?? 0), 255);
     return versions.every(({ vsn }) => (vsn[at + 2] ?? 0) >= lowest && (vsn[at + 2] ?? 0) <= highest);
   });
+}
+
+/** Entries never change, new ones take their place: so each is written once, however often peers ask for the table. */
+const written = new WeakMap<Entry, Uint8Array>();
+
+function encodedEntry(entry: Entry): Uint8Array {
+  const known = written.get(entry);
+  if (known !== undefined) return known;
+  const bytes = nodeStateCodec.encode(stateOf(entry));
+  written.set(entry, bytes);
+  return bytes;
 }
 
 function stateOf(entry: Entry): NodeState {

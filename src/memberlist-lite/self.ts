@@ -4,8 +4,8 @@ import { maxMetaBytes, maxNameBytes } from './limits.ts';
 import type { Self } from './member-table.ts';
 import type { Endpoint } from './transport.ts';
 
-/** We understand protocol 1 to 5 and speak 2, like everyone else. */
-const protocolVersions = [1, 5, 2];
+/** The protocols that we understand. */
+const protocolRange = [1, 5];
 
 /**
  * What a member says of itself. Its application data, `meta`, stays as it is for as long as the member lives: every
@@ -23,7 +23,7 @@ export function selfOf(name: string, advertise: Endpoint, meta: Uint8Array, conf
   if (meta.length > maxMetaBytes) {
     throw new ConfigError(`a member's application data has at most ${maxMetaBytes} bytes: ${meta.length}`, 'META');
   }
-  const vsn = Uint8Array.from([...protocolVersions, ...config.delegateVersions]);
+  const vsn = Uint8Array.from([...protocolRange, config.protocolVersion, ...config.delegateVersions]);
   // A copy, because the caller's array may change.
   return { name, address, port: advertise.port, meta: Uint8Array.from(meta), vsn };
 }

@@ -22,7 +22,7 @@ export class StreamExchange {
   readonly #framing: Framing;
   readonly #clock: Clock;
   readonly #timeout: number;
-  readonly #answer: (request: StreamMessage) => Uint8Array | undefined;
+  readonly #answer: (request: StreamMessage, from: Endpoint) => Uint8Array | undefined;
   readonly #drop: (reason: DropReason) => void;
   readonly #budget: ByteBudget = { left: maxBufferedBytes };
   #serving = 0;
@@ -34,7 +34,7 @@ export class StreamExchange {
     /** Milliseconds for the whole exchange, connecting included. */
     readonly timeout: number;
     /** The reply to a request of a peer, undefined for none. */
-    readonly answer: (request: StreamMessage) => Uint8Array | undefined;
+    readonly answer: (request: StreamMessage, from: Endpoint) => Uint8Array | undefined;
     readonly drop: (reason: DropReason) => void;
   }) {
     this.#transport = options.transport;
@@ -56,7 +56,7 @@ export class StreamExchange {
   }
 
   /** Serves a stream that a peer opened. Never rejects. */
-  async serve(stream: Stream): Promise<void> {
+  async serve(stream: Stream, from: Endpoint): Promise<void> {
     if (this.#serving >= maxStreams) {
       this.#drop('stream-limit');
       stream.receive({ data() {}, end() {}, closed() {} });
@@ -64,12 +64,23 @@ export class StreamExchange {
       return;
     }
     this.#serving++;
+    let unread = 0;
+    let open = true;
     const request = await this.#receive(stream, 'request', Math.min(this.#timeout, maxStreamTime), () => {
       this.#serving--;
+      this.#budget.left += unread;
+      open = false;
     });
-    const reply = isFailure(request) ? this.#complaint(request) : this.#answer(request);
-    if (reply === undefined) stream.destroy();
-    else stream.end(encodeStream(reply, 'reply', this.#framing));
+    const message = isFailure(request) ? this.#complaint(request) : this.#answer(request, from);
+    if (!open) return;
+    const reply = message && encodeStream(message, 'reply', this.#framing);
+    // Peers that ask for tables and do not read them would have us keep one for each stream.
+    const affordable = reply !== undefined && reply.length <= this.#budget.left;
+    if (reply !== undefined && !affordable) this.#drop('stream-limit');
+    if (!affordable) return stream.destroy();
+    unread = reply.length;
+    this.#budget.left -= unread;
+    stream.end(reply);
   }
 
   /** Resolves when the message is complete or cannot become so. Keeps the deadline until the stream is closed. */

@@ -1,9 +1,9 @@
-import { concat, noBytes, readUint32, startsWith, uint32Bytes } from './bytes.ts';
+import { concat, copyOf, noBytes, readUint32, startsWith, uint32Bytes } from './bytes.ts';
 import type { Framing } from './framing.ts';
 import { maxInflatedBytes, maxRecordBytes, maxStreamBytes, maxWrapping } from './limits.ts';
 import { type DropReason, isMalformed, type Malformed, malformed } from './malformed.ts';
-import { type Ack, ackCodec, errCodec, messageType, type Ping, pingCodec, userCodec } from './messages.ts';
-import { inflate } from './packet.ts';
+import { type Ack, ackCodec, errCodec, messageType, type Ping, pingCodec, type User, userCodec } from './messages.ts';
+import { deflate, inflate } from './packet.ts';
 import { type PushPull, PushPullReader } from './push-pull.ts';
 import type { Codec } from './record.ts';
 
@@ -19,14 +19,15 @@ export type StreamMessage =
   | ({ readonly type: 'ping' } & Ping)
   | ({ readonly type: 'ack' } & Ack)
   | ({ readonly type: 'pushPull' } & PushPull)
-  | { readonly type: 'user' }
+  | ({ readonly type: 'user' } & User)
   | { readonly type: 'err'; readonly error: string };
 
 const frameHeader = 5;
 
-/** A request or reply as it goes out. Never compressed: peers take plain ones. */
+/** A request or reply as it goes out. Compressed even where that makes it longer, as Go does it. */
 export function encodeStream(message: Uint8Array, kind: 'request' | 'reply', framing: Framing): Uint8Array {
-  const sealed = framing.seal(message, (length) => concat([Uint8Array.of(messageType.encrypt), uint32Bytes(length)]));
+  const body = framing.compression ? deflate(message) : message;
+  const sealed = framing.seal(body, (length) => concat([Uint8Array.of(messageType.encrypt), uint32Bytes(length)]));
   return kind === 'request' ? concat([framing.labelHeader, sealed]) : sealed;
 }
 
@@ -115,9 +116,12 @@ export class StreamReader {
 class BodyReader {
   readonly #pushPull = new PushPullReader();
   readonly #depth: number;
+  /** What all layers together may still expand to. */
+  readonly #inflatable: number;
 
-  constructor(depth = 0) {
+  constructor(depth = 0, inflatable = maxInflatedBytes) {
     this.#depth = depth;
+    this.#inflatable = inflatable;
   }
 
   readWhole(bytes: Uint8Array): StreamMessage | Malformed {
@@ -135,8 +139,7 @@ class BodyReader {
       case messageType.err:
         return readRecord(errCodec, bytes, ({ error }) => ({ type: 'err', error }));
       case messageType.user:
-        // The payload is not waited for: nobody here reads it.
-        return readRecord(userCodec, bytes, () => ({ type: 'user' }));
+        return readUser(bytes);
       case messageType.pushPull: {
         const result = this.#pushPull.read(bytes);
         return result === undefined || isMalformed(result) ? result : { type: 'pushPull', ...result };
@@ -148,10 +151,17 @@ class BodyReader {
 
   #readCompressed(bytes: Uint8Array): StreamMessage | Malformed | undefined {
     if (this.#depth >= maxWrapping) return malformed('too-big');
-    const inner = inflate(bytes, maxInflatedBytes);
+    const inner = inflate(bytes, this.#inflatable);
     if (isMalformed(inner)) return orMore(inner);
-    return new BodyReader(this.#depth + 1).readWhole(inner);
+    return new BodyReader(this.#depth + 1, this.#inflatable - inner.length).readWhole(inner);
   }
+}
+
+function readUser(bytes: Uint8Array): StreamMessage | Malformed | undefined {
+  const header = userCodec.decode(bytes, 1);
+  if (isMalformed(header)) return incomplete(bytes, header);
+  const end = header.end + header.value.userMsgLen;
+  return bytes.length < end ? undefined : { type: 'user', payload: copyOf(bytes.subarray(header.end, end)) };
 }
 
 function readRecord<T extends object>(
@@ -160,7 +170,11 @@ function readRecord<T extends object>(
   make: (value: T) => StreamMessage,
 ): StreamMessage | Malformed | undefined {
   const result = codec.decode(bytes, 1);
-  if (!isMalformed(result)) return make(result.value);
+  return isMalformed(result) ? incomplete(bytes, result) : make(result.value);
+}
+
+/** A record that is merely cut off may still be completed, as long as it is not absurdly long. */
+function incomplete(bytes: Uint8Array, result: Malformed): Malformed | undefined {
   return bytes.length > maxRecordBytes ? malformed('too-big' satisfies DropReason) : orMore(result);
 }
 

@@ -2,8 +2,10 @@ import { parseEndpoint } from './address-text.ts';
 import type { MemberTable } from './member-table.ts';
 import type { NodeState } from './messages.ts';
 import { encodePushPull, type PushPull, versionsAgree } from './push-pull.ts';
+import { type Sender, senderOfPacket, senderOfStream } from './sender.ts';
 import { isFailure, type StreamExchange, type StreamFailure } from './stream-exchange.ts';
 import type { Endpoint } from './transport.ts';
+import type { UserState } from './user-state.ts';
 
 export type JoinFailure = {
   readonly peer: string;
@@ -19,13 +21,20 @@ const joinWidth = 8;
 export class TableExchange {
   readonly #table: MemberTable;
   readonly #streams: StreamExchange;
+  readonly #userState: UserState;
   readonly #accept: (states: readonly NodeState[]) => void;
 
-  /** `accept` takes in the table of a peer whose versions fit. */
-  constructor(table: MemberTable, streams: StreamExchange, accept: (states: readonly NodeState[]) => void) {
-    this.#table = table;
-    this.#streams = streams;
-    this.#accept = accept;
+  constructor(options: {
+    readonly table: MemberTable;
+    readonly streams: StreamExchange;
+    readonly userState: UserState;
+    /** Takes in the table of a peer whose versions fit. */
+    readonly accept: (states: readonly NodeState[]) => void;
+  }) {
+    this.#table = options.table;
+    this.#streams = options.streams;
+    this.#userState = options.userState;
+    this.#accept = options.accept;
   }
 
   /** Exchanges with each of these peers (`host:port`), a few at a time. Never rejects. */
@@ -47,23 +56,27 @@ export class TableExchange {
 
   /** Exchanges with one peer; resolves to what went wrong. `join` tells it that we are new. Never rejects. */
   async begin(to: Endpoint, join: boolean): Promise<Omit<JoinFailure, 'peer'> | undefined> {
-    const reply = await this.#streams.request(to, encodePushPull(this.#table.entries(), join));
+    const request = encodePushPull(this.#table.entries(), join, this.#userState.local(join));
+    const reply = await this.#streams.request(to, request);
     if (isFailure(reply)) return { error: reply.failed, detail: reply.detail };
     if (reply.type === 'err') return { error: 'refused', detail: reply.error };
     if (reply.type !== 'pushPull') return { error: 'malformed', detail: `answered with ${reply.type}` };
-    if (this.#merge(reply.states)) return undefined;
+    if (this.#merge(reply, join, () => senderOfPacket(this.#table, to))) return undefined;
     return { error: 'version', detail: 'speaks versions that do not fit those of our ring' };
   }
 
   /** Takes in what a peer sent, if it fits, and returns our own table for it, as it was before. */
-  answer(request: PushPull): { readonly reply: Uint8Array; readonly fits: boolean } {
-    const reply = encodePushPull(this.#table.entries(), request.join);
-    return { reply, fits: this.#merge(request.states) };
+  answer(request: PushPull, from: Endpoint): { readonly reply: Uint8Array; readonly fits: boolean } {
+    const { join } = request;
+    const reply = encodePushPull(this.#table.entries(), join, this.#userState.local(join));
+    return { reply, fits: this.#merge(request, join, () => senderOfStream(this.#table, from)) };
   }
 
-  #merge(states: readonly NodeState[]): boolean {
-    const fits = versionsAgree(this.#table.entries(), states);
-    if (fits) this.#accept(states);
-    return fits;
+  /** `sender` is asked for afterwards, when the table knows a new member. */
+  #merge({ states, userState }: PushPull, join: boolean, sender: () => Sender): boolean {
+    if (!versionsAgree(this.#table.entries(), states)) return false;
+    this.#accept(states);
+    this.#userState.merge(userState, sender(), join);
+    return true;
   }
 }

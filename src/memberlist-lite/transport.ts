@@ -18,7 +18,8 @@ export interface Transport {
 
 export type TransportHandlers = {
   readonly packet: (packet: Uint8Array, from: Endpoint) => void;
-  readonly stream: (stream: Stream) => void;
+  /** `from` has the port of the stream, which is not that of the member. */
+  readonly stream: (stream: Stream, from: Endpoint) => void;
 };
 
 export interface Stream {

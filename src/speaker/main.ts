@@ -7,8 +7,8 @@ import { type ConflictEvent, type GratuitousOptions, Responder, type ResponderEv
 import { Liveness } from '../liveness/liveness.ts';
 import { endpointText } from '../memberlist-lite/address-text.ts';
 import { presets } from '../memberlist-lite/config.ts';
-import { metallbKey } from '../memberlist-lite/keyring.ts';
 import { Memberlist } from '../memberlist-lite/memberlist.ts';
+import { metallbKey } from '../memberlist-lite/metallb.ts';
 import { NodeTransport } from '../memberlist-lite/node-transport.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { FlagValues } from '../runtime/flags.ts';

@@ -31,6 +31,16 @@ test('fills the room that is left with what fits', () => {
   assert.deepEqual(taken(queue, 7), [4]);
 });
 
+test('holds one message for each of as many members as there may be, and lets go of those sent most for newer ones', () => {
+  const queue = new BroadcastQueue(4);
+  for (let i = 0; i < 10_000; i++) queue.add(`node-${i}`, message(1, 10));
+  const [sent] = queue.take(12, 10_000);
+  assert.ok(sent);
+  for (let i = 0; i < 100; i++) queue.add(`new-${i}`, message(2, 10));
+  assert.equal(queue.size, 10_000);
+  assert.deepEqual(taken(queue, 10_000, 10_000, 3), [2, 2, 2]);
+});
+
 test('gives no more parts than asked for', () => {
   const queue = new BroadcastQueue(4);
   for (let id = 0; id < 300; id++) queue.add(`node-${id}`, message(id, 1));

@@ -1,6 +1,6 @@
 /**
- * Go's compress/lzw encoder (least significant bits first, 8-bit literals), for tests only: the product never
- * compresses. Written from the format, so that the decoder is not its own judge.
+ * Go's compress/lzw encoder (least significant bits first, 8-bit literals) in its plainest form, for tests only: the
+ * judge of the product's encoder and decoder.
  */
 export function compress(input: Uint8Array): Uint8Array {
   const output: number[] = [];

@@ -15,6 +15,7 @@ const settings: TableSettings = {
   probeInterval: 1000,
   gossipToTheDeadTime: 30_000,
   deadNodeReclaimTime: 0,
+  protocolVersion: 2,
 };
 const self = { name: 'us', address: '192.0.2.1', port: 7946, meta: none, vsn };
 
@@ -251,6 +252,51 @@ test('takes no more members than its limit', () => {
   for (let i = 0; i < 10_005; i++) table.alive(alive(`node-${i}`, 1), 0);
   assert.equal(table.size, 10_000);
   assert.deepEqual(words(table.alive(alive('one-more', 1), 0)), ['table-full']);
+});
+
+test('a full table makes room by forgetting who has been dead for long, and looks for them once a second at most', () => {
+  const table = new MemberTable(self, 0, settings);
+  for (let i = 1; i < 10_000; i++) {
+    table.alive(alive(`node-${i}`, 1), 0);
+    table.dead(accuse(`node-${i}`, 1), i % 2 === 0 ? 0 : 20_000);
+  }
+  assert.deepEqual(words(table.alive(alive('early', 1), 29_500)), ['table-full']);
+  assert.deepEqual(words(table.alive(alive('too-soon', 1), 30_001)), ['table-full']);
+  assert.equal(table.alive(alive('late', 1), 30_600).length, 3);
+  assert.equal(table.size, 10_000 - 4999 + 1);
+});
+
+test('takes the verdict of another detector for a member, and never for ourselves, a stranger, or when we leave', () => {
+  for (const state of memberStates) {
+    const table = tableWith(state);
+    const isOne = state === 'alive' || state === 'suspect';
+    assert.deepEqual(words(table.declareDead('them', 1)), isOne ? ['tell dead 5', 'leave'] : []);
+    assert.equal(table.get('them')?.state, isOne ? 'dead' : state);
+    assert.equal(table.nextDeadline(), undefined);
+    assert.deepEqual(table.declareDead('us', 1), []);
+    assert.deepEqual(table.declareDead('nobody', 1), []);
+  }
+  const table = tableWith('alive');
+  table.leave(0);
+  assert.deepEqual(table.declareDead('them', 1), []);
+});
+
+test('one that was declared dead is back with a higher incarnation, and not with the same', () => {
+  const table = tableWith('alive');
+  table.declareDead('them', 1);
+  assert.deepEqual(table.alive(alive('them', 5), 2), []);
+  assert.ok(table.alive(alive('them', 6), 3).length > 0);
+  assert.equal(table.get('them')?.state, 'alive');
+});
+
+test('takes in nobody without a name', () => {
+  assert.deepEqual(words(tableWith('alive').alive(alive('', 1), 0)), ['malformed']);
+});
+
+test('with protocol 1, which has no ports, everyone has ours', () => {
+  const table = new MemberTable(self, 0, { ...settings, protocolVersion: 1 });
+  table.alive(alive('them', 1, { port: 1 }), 0);
+  assert.equal(table.get('them')?.port, self.port);
 });
 
 test('whatever is said: we are alive, suspects have a deadline, and no incarnation of a member at its place falls', () => {

@@ -48,8 +48,11 @@ for (const [name, message] of captured) {
   });
 }
 
-test('takes a user message for what it is and reads none of it', () => {
-  assert.deepEqual(decodeMessage(bytesOf(sample('user packet').hex)), { type: 'user' });
+test('reads and writes a user message, which has no fields, as Go does', () => {
+  const { hex } = sample('user packet');
+  const message = { type: 'user', payload: text('user-besteffort') } as const;
+  assert.deepEqual(decodeMessage(bytesOf(hex)), message);
+  assert.equal(hexOf(encodeMessage(message)), hex);
 });
 
 const suspectOf = (keys: string) => `03${keys}`;
@@ -145,6 +148,19 @@ const anyMessage: fc.Arbitrary<Exclude<PacketMessage, { type: 'user' }>> = fc.on
     vsn: fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) => new Uint8Array(bytes)),
   }),
 );
+
+test('keeps nothing of the packet alive: what is read is a copy, also of the Buffers that sockets give', () => {
+  const messages = [
+    { type: 'user', payload: text('told') },
+    { type: 'alive', incarnation: 1, node: 'c', addr: '127.0.0.3', port: 1, meta: text('meta'), vsn },
+  ] as const;
+  for (const message of messages) {
+    const packet = Buffer.from(encodeMessage(message));
+    const read = decodeMessage(packet);
+    packet.fill(0);
+    assert.deepEqual(read, message);
+  }
+});
 
 test('reads back what it wrote', () => {
   fc.assert(

@@ -1,5 +1,5 @@
 import { type Config, lan } from '../../src/memberlist-lite/config.ts';
-import { type MemberEvent, Memberlist } from '../../src/memberlist-lite/memberlist.ts';
+import { type MemberEvent, Memberlist, type MemberlistOptions } from '../../src/memberlist-lite/memberlist.ts';
 import type { Transport } from '../../src/memberlist-lite/transport.ts';
 import type { Clock, Timer } from '../../src/runtime/clock.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -8,6 +8,11 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { type SimConditions, SimNetwork } from '../support/sim-network.ts';
 
 const port = 7946;
+
+export type NodeOptions = { readonly address?: string } & Pick<
+  MemberlistOptions,
+  'keys' | 'meta' | 'localState' | 'mergeState'
+>;
 
 /** One simulated member and what it has said so far. */
 export type Node = {
@@ -31,12 +36,8 @@ export class Ring {
   }
 
   /** Starts a member; the first one of a name gets an address of its own, unless one is given. */
-  async add(
-    name: string,
-    config: Config = lan,
-    options: { address?: string; keys?: Uint8Array[]; meta?: Uint8Array } = {},
-  ): Promise<Node> {
-    const address = options.address ?? `192.0.2.${this.nodes.length + 1}`;
+  async add(name: string, config: Config = lan, options: NodeOptions = {}): Promise<Node> {
+    const { address = `192.0.2.${this.nodes.length + 1}`, ...rest } = options;
     const process = new Process(this.clock);
     const member = new Memberlist({
       name,
@@ -46,8 +47,7 @@ export class Ring {
       random: seededRandom(this.#seed * 1000 + this.nodes.length),
       log: silentLogger,
       config,
-      ...(options.keys && { keys: options.keys }),
-      ...(options.meta && { meta: options.meta }),
+      ...rest,
     });
     const node: Node = { name, address, member, events: [], process };
     member.onChange((event) => node.events.push(event));
@@ -155,7 +155,7 @@ export class Process {
       listen: (handlers) =>
         inner.listen({
           packet: (packet, from) => this.#run('packets', () => handlers.packet(packet, from)),
-          stream: (stream) => this.#run('packets', () => handlers.stream(stream)),
+          stream: (stream, from) => this.#run('packets', () => handlers.stream(stream, from)),
         }),
       send: (to, packet, failed) => inner.send(to, packet, failed),
       connect: (to) => inner.connect(to),

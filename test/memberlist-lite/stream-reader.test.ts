@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Framing } from '../../src/memberlist-lite/framing.ts';
 import { isMalformed, type Malformed } from '../../src/memberlist-lite/malformed.ts';
-import { compressCodec, pingCodec } from '../../src/memberlist-lite/messages.ts';
+import { compressCodec, nodeStateCodec, pingCodec } from '../../src/memberlist-lite/messages.ts';
 import { encodeStream, type StreamMessage, StreamReader } from '../../src/memberlist-lite/stream-reader.ts';
 import { suite } from '../support/suite.ts';
 import { compress } from './lzw-encoder.ts';
@@ -52,8 +52,6 @@ for (const [name, using, kind, type] of captured) {
     assert.equal(whole.type, type);
     assert.deepEqual(read(bytes, using, kind, 1), whole);
   });
-  // Of a user message only the header is read.
-  if (type === 'user') continue;
   test(`asks for more until the last byte: ${name}`, () => {
     assert.equal(read(bytesOf(sample(name).hex).subarray(0, -1), using, kind), undefined);
   });
@@ -106,7 +104,9 @@ const refused: readonly [name: string, hex: string, framing: Framing, reason: st
   ['a type of packets', '0381a44e6f6465a163', plain, 'unknown-type'],
   ['more members than any ring has', header('ce00002711'), plain, 'too-big'],
   ['a negative number of members', header('ff'), plain, 'malformed'],
-  ['more user state than we read', header('00', 'ce7fffffff'), plain, 'too-big'],
+  ['more user state than we read', header('00', 'ce00100001'), plain, 'too-big'],
+  ['a message of an application that is too big', '0881aa557365724d73674c656ece00100001', plain, 'too-big'],
+  ['a message of negative length', '0881aa557365724d73674c656ed1ffff', plain, 'malformed'],
   ['a member that never ends', `${header('01')}81a158daffff${'00'.repeat(9000)}`, plain, 'too-big'],
   ['a member without address', `${header('01')}81a44e616d65a161`, plain, 'malformed'],
   ['a state that does not exist', `${header('01')}81a5537461746504`, plain, 'too-big'],
@@ -125,15 +125,20 @@ for (const [name, hex, using, reason] of refused) {
 }
 
 test('refuses a stream above the limit of one, and above that of all together', () => {
-  const endless = bytesOf(header('00', 'd2003fff00'));
+  const endless = bytesOf(header('d12710'));
+  const member = { name: 'n', addr: '192.0.2.1', port: 7946, incarnation: 1, state: 0, vsn: bytesOf('010502000000') };
+  const state = nodeStateCodec.encode({ ...member, meta: new Uint8Array(512) });
   const reader = new StreamReader('request', plain, { left: 8 * 1024 * 1024 });
   assert.equal(reader.push(endless), undefined);
-  assert.deepEqual(reader.push(new Uint8Array(4 * 1024 * 1024)), { malformed: 'too-big' });
+  let read = endless.length;
+  for (; read + state.length <= 4 * 1024 * 1024; read += state.length) assert.equal(reader.push(state), undefined);
+  assert.deepEqual(reader.push(state), { malformed: 'too-big' });
 
   const budget = { left: 1000 };
   const first = new StreamReader('request', plain, budget);
   const second = new StreamReader('request', plain, budget);
-  assert.equal(first.push(endless), undefined);
+  const message = bytesOf(`0881aa557365724d73674c656ece00100000`);
+  assert.equal(first.push(message), undefined);
   assert.equal(first.push(new Uint8Array(900)), undefined);
   assert.deepEqual(second.push(new Uint8Array(100)), { malformed: 'too-big' });
   first.release();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +45,8 @@ test('it has what it is made of, and nothing from the workshop', () => {
     'dist/*.map',
     'dist/*.mjs',
     'dist/crds/*.yaml',
+    'dist/types/memberlist-lite/*.ts',
+    'dist/types/runtime/*.ts',
     'native/*.cc',
     'native/*.h',
     'native/*.txt',
@@ -73,6 +75,49 @@ test('its source maps tell lines and names, and do not carry the sources', () =>
     assert.ok(files.includes(file.replace(/\.map$/, '')), file);
   }
 });
+
+test('a program can import memberlist-lite from it, with types, and run a ring', async () => {
+  const project = mkdtempSync(join(tmpdir(), 'garpoon-importing-'));
+  try {
+    cpSync(directory, join(project, 'node_modules', 'garpoon'), { recursive: true });
+    writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(project, 'program.ts'), importing);
+    const compile = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--types', '', 'program.ts'];
+    await run(join(checkout, 'node_modules', '.bin', 'tsc'), compile, { cwd: project });
+    const { stdout } = await run(process.execPath, ['program.ts'], { cwd: project, timeout: 20_000 });
+    assert.equal(stdout, 'told: hello from a\nstate: dead\n');
+  } finally {
+    rmSync(project, { recursive: true });
+  }
+});
+
+/** The type error that it expects shows that there are types, and that they are ours. */
+const importing = `
+declare const console: { log(...values: unknown[]): void };
+import { fast, Memberlist, type MemberEvent, NodeTransport, silentLogger, systemClock, systemRandom } from 'garpoon/memberlist-lite';
+
+const members = ['127.71.20.1', '127.71.20.2'].map((address, i) => {
+  const here = { address, port: 17946 };
+  const name = 'ab'.charAt(i);
+  const shared = { clock: systemClock, random: systemRandom, log: silentLogger, config: fast };
+  return new Memberlist({ name, advertise: here, transport: new NodeTransport(here), ...shared });
+});
+const [a, b] = members as [Memberlist, Memberlist];
+// @ts-expect-error
+const wrong: number = a.members();
+await a.start();
+await b.start();
+const told = new Promise<string>((resolve) =>
+  b.onMessage((payload, from) => resolve(String.fromCharCode(...payload) + ' from ' + from.name)),
+);
+await b.join(['127.71.20.1:17946']);
+a.send('b', Uint8Array.from('hello', (letter) => letter.charCodeAt(0)));
+console.log('told:', await told);
+const lost = new Promise<MemberEvent>((resolve) => a.onChange(resolve));
+a.declareDead('b');
+console.log('state:', (await lost).member.state);
+await Promise.all(members.map((member) => member.close()));
+`;
 
 for (const [args, says] of [
   [['--version'], /^\d+\.\d+\.\d+$/],

@@ -99,7 +99,7 @@ export class SimNetwork {
       if (handlers === undefined) {
         this.deliver(to, from, delay, () => client.close(new Error(`connection refused by ${key(to)}`)));
       } else {
-        handlers.stream(server);
+        handlers.stream(server, from);
       }
     });
     return client;
@@ -136,9 +136,9 @@ class SimTransport implements Transport {
   }
 
   async listen(handlers: TransportHandlers): Promise<void> {
-    const stream = (accepted: Stream) => {
+    const stream = (accepted: Stream, from: Endpoint) => {
       this.#streams.add(accepted);
-      handlers.stream(accepted);
+      handlers.stream(accepted, from);
     };
     this.#network.register(this.#self, { packet: handlers.packet, stream });
   }
