@@ -9,7 +9,14 @@ import { fileURLToPath } from 'node:url';
 
 process.chdir(resolve(fileURLToPath(new URL('..', import.meta.url))));
 /** What the benches share, and no benches. */
-const shared = ['bench.ts', 'first-fit.ts', 'packet-lab.ts', 'packet-rates.ts'];
+const shared = [
+  'bench.ts',
+  'first-fit.ts',
+  'packet-lab.ts',
+  'packet-rates.ts',
+  'member-program.ts',
+  'simulated-ring.ts',
+];
 const known = readdirSync('bench')
   .filter((file) => file.endsWith('.ts') && !shared.includes(file))
   .map((file) => file.slice(0, -'.ts'.length))

@@ -11,8 +11,12 @@ import type { Random } from '../../src/runtime/random.ts';
 export type SimConditions = {
   /** Share of packets that get lost, 0 to 1. Streams lose nothing. */
   readonly loss: number;
-  /** One-way delay in milliseconds, uniform between the two. */
+  /** One-way delay in milliseconds, uniform between the two: packets overtake each other within this range. */
   readonly delay: readonly [least: number, most: number];
+  /** Share of packets that arrive twice, each after a delay of its own. Absent: none. */
+  readonly duplicates?: number;
+  /** Packets that stay in some queue for longer than others. Absent: none. */
+  readonly stragglers?: { readonly share: number; readonly delay: number };
 };
 
 /**
@@ -53,8 +57,10 @@ export class SimNetwork {
     for (const [index, group] of groups.entries()) for (const address of group) this.#parts.set(address, index + 1);
   }
 
+  /** Ends every partition and mends every path. Hosts that are cut off stay so. */
   heal(): void {
     this.#parts.clear();
+    this.#severed.clear();
   }
 
   /** Pulls the cable of a host. */
@@ -62,9 +68,20 @@ export class SimNetwork {
     this.#down.add(address);
   }
 
+  /** Plugs it in again. */
+  restore(address: string): void {
+    this.#down.delete(address);
+  }
+
   /** Breaks the path between two hosts only. */
   sever(a: string, b: string, what: 'everything' | 'packets'): void {
-    for (const pair of [`${a} ${b}`, `${b} ${a}`]) this.#severed.set(pair, what);
+    this.severOneWay(a, b, what);
+    this.severOneWay(b, a, what);
+  }
+
+  /** Breaks the path in one direction. Of a stream, that leaves nothing: it needs both. */
+  severOneWay(from: string, to: string, what: 'everything' | 'packets'): void {
+    this.#severed.set(`${from} ${to}`, what);
   }
 
   /** For the transports of this network. */
@@ -78,14 +95,19 @@ export class SimNetwork {
   }
 
   carryPacket(from: Endpoint, to: Endpoint, packet: Uint8Array): void {
-    if (this.#random.float() < this.#conditions.loss || this.#severed.has(`${from.address} ${to.address}`)) return;
-    const copy = packet.slice();
-    this.deliver(from, to, this.#delay(), () => {
-      const handlers = this.#listening.get(key(to));
-      if (handlers === undefined) return;
-      this.delivered++;
-      handlers.packet(copy, from);
-    });
+    const { loss, duplicates = 0, stragglers } = this.#conditions;
+    if (this.#random.float() < loss || this.#severed.has(`${from.address} ${to.address}`)) return;
+    const copies = duplicates > 0 && this.#random.float() < duplicates ? 2 : 1;
+    const content = packet.slice();
+    for (let copy = 0; copy < copies; copy++) {
+      const late = stragglers !== undefined && this.#random.float() < stragglers.share ? stragglers.delay : 0;
+      this.deliver(from, to, this.#delay() + late, () => {
+        const handlers = this.#listening.get(key(to));
+        if (handlers === undefined) return;
+        this.delivered++;
+        handlers.packet(content, from);
+      });
+    }
   }
 
   carryStream(from: Endpoint, to: Endpoint): Stream {
