@@ -25,6 +25,8 @@ export type AnnouncerOptions = {
   readonly clock: Clock;
   /** With policy `refuse`: a newly assigned address is not announced, because somebody else has it. */
   readonly onRefused: AddressProbeOptions['onRefused'];
+  /** Called when the responder has been told to announce other addresses than before, or not to. Must not throw. */
+  readonly onAnnounced?: (added: readonly Address[], removed: readonly Address[]) => void;
 };
 
 /**
@@ -81,6 +83,11 @@ export class Announcer {
     return [...this.#desired].flatMap(([service, wish]) => (wants(wish) ? [service] : []));
   }
 
+  /** What a Service has announced, or is about to. */
+  announcementOf(service: string): ServiceAnnouncement | undefined {
+    return this.#desired.get(service);
+  }
+
   /** The newly assigned addresses of a Service that have not been announced yet. */
   unannounced(service: string): readonly Address[] {
     const addresses = this.#desired.get(service)?.addresses ?? [];
@@ -116,9 +123,11 @@ export class Announcer {
     const table = new Map<string, Announcement & { readonly held: boolean }>();
     for (const [key, wish] of wishes) table.set(key, { ...wish, held: this.#probe.isHeld(key) });
     const fresh = [...table].filter(([key, entry]) => isFresh(entry, this.#table.get(key)));
+    const before = this.#table;
     responder.setAnnouncements([...table.values()]);
     this.#table = table;
     if (fresh.length > 0) responder.announce(fresh.map(([, { address }]) => address));
+    this.#tellAnnounced(before);
     // Last: the responder hears claims of the addresses in its table only.
     if (probe !== 'off') this.#probe.ask(unproven);
   }
@@ -137,6 +146,13 @@ export class Announcer {
     this.flush();
     this.#probe.close();
     this.#closed = true;
+  }
+
+  #tellAnnounced(before: ReadonlyMap<string, Announcement>): void {
+    const notIn = (one: ReadonlyMap<string, Announcement>, other: ReadonlyMap<string, Announcement>) =>
+      [...one].flatMap(([key, { held, address }]) => (held || other.get(key)?.held === false ? [] : [address]));
+    const [added, removed] = [notIn(this.#table, before), notIn(before, this.#table)];
+    if (added.length + removed.length > 0) this.#options.onAnnounced?.(added, removed);
   }
 
   #flushSoon(): void {

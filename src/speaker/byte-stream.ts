@@ -55,6 +55,11 @@ export class ByteReader {
     return this.#failed;
   }
 
+  /** How many bytes have not been read. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
   /** Gives the rest up. */
   fail(): void {
     this.#failed = true;

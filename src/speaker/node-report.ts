@@ -8,6 +8,8 @@ export type NodeReport = {
   readonly node: string;
   /** Of two reports of one node the later counts, in whatever order they arrive. */
   readonly saidAt: number;
+  /** When the speaker began. */
+  readonly startedAt: number;
   /** By name; undefined: not told, because there are too many. */
   readonly interfaces: readonly NodeInterface[] | undefined;
   /** Whether the speaker hands over what it announces. */
@@ -25,7 +27,7 @@ export const maxReportBytes = 65_536;
 /**
  * The shape of a report. A number is as `ByteWriter` writes it, a text is its length in bytes and UTF-8.
  *
- *     version (a byte, 1) | flags (a byte) | node (text) | saidAt | restartingUntil, if flagged
+ *     version (a byte, 1) | flags (a byte) | node (text) | saidAt | startedAt | restartingUntil, if flagged
  *     | interfaces, if flagged: count | name (text) | flags (a byte) | MAC address (6 bytes), if flagged
  *         | count of prefixes | family (a byte) | length (a byte) | the number that its leading bits are
  *     | count of IPv4 claims | count of IPv6 claims
@@ -79,11 +81,13 @@ export function decodeNodeReport(bytes: Uint8Array): NodeReport | undefined {
   const flags = reader.byte();
   const node = reader.text(maxNameBytes);
   const saidAt = reader.number(maxTime);
+  const startedAt = reader.number(maxTime);
   const restartingUntil = (flags & flag.restarting) === 0 ? undefined : reader.number(maxTime);
   const interfaces = (flags & flag.interfaces) === 0 ? undefined : readInterfaces(reader);
   const claims = readClaims(reader, saidAt);
   if (reader.failed) return undefined;
-  return { node, saidAt, interfaces, draining: (flags & flag.draining) !== 0, restartingUntil, claims };
+  const draining = (flags & flag.draining) !== 0;
+  return { node, saidAt, startedAt, interfaces, draining, restartingUntil, claims };
 }
 
 /** Of an address that is there twice the older claim counts. */
@@ -97,7 +101,7 @@ function canonical(claims: readonly Claim[]): readonly Claim[] {
 }
 
 function write(report: NodeReport, claims: readonly Claim[]): Uint8Array {
-  const { node, saidAt, interfaces, draining, restartingUntil } = report;
+  const { node, saidAt, startedAt, interfaces, draining, restartingUntil } = report;
   const told = interfaces !== undefined && fits(interfaces) ? interfaces : undefined;
   const writer = new ByteWriter();
   writer.byte(version);
@@ -108,6 +112,7 @@ function write(report: NodeReport, claims: readonly Claim[]): Uint8Array {
   );
   writer.text(node);
   writer.number(Math.trunc(saidAt));
+  writer.number(Math.trunc(startedAt));
   if (restartingUntil !== undefined) writer.number(Math.trunc(restartingUntil));
   if (told !== undefined) writeInterfaces(writer, told);
   writeClaims(writer, claims, Math.trunc(saidAt));

@@ -26,6 +26,7 @@ const noon = Date.UTC(2026, 0, 2, 12);
 const nothing: NodeReport = {
   node: 'node-a',
   saidAt: noon,
+  startedAt: 1,
   interfaces: [],
   draining: false,
   restartingUntil: undefined,
@@ -46,17 +47,17 @@ const eth0: NodeInterface = {
 };
 
 for (const [what, report, hex] of [
-  ['a node that has nothing', nothing, `0104${head}80e4d0f4b7330000 00`],
-  ['one that hands over', { ...nothing, draining: true }, `0105${head}80e4d0f4b7330000 00`],
+  ['a node that has nothing', nothing, `0104${head}80e4d0f4b733010000 00`],
+  ['one that hands over', { ...nothing, draining: true }, `0105${head}80e4d0f4b733010000 00`],
   [
     'one that restarts, and tells no interfaces',
     { ...nothing, interfaces: undefined, restartingUntil: noon + 5_000 },
-    `0102${head}80e4d0f4b733888bd1f4b7330000`,
+    `0102${head}80e4d0f4b73301888bd1f4b7330000`,
   ],
   [
     'its interfaces',
     { ...nothing, interfaces: [eth0, { name: 'br0', up: false, onlyByName: true, prefixes: [] }] },
-    `0104${head}80e4d0f4b733 02 03627230 02 00 0465746830 05 02000000000a 02 0418 82808006 0620 b89b848002 0000`,
+    `0104${head}80e4d0f4b73301 02 03627230 02 00 0465746830 05 02000000000a 02 0418 82808006 0620 b89b848002 0000`,
   ],
   [
     'its claims: two addresses in a row since a second, and an IPv6 address a second longer',
@@ -68,7 +69,7 @@ for (const [what, report, hex] of [
         { address: address('0.0.1.0'), since: noon - 1_000 },
       ],
     },
-    `0104${head}80e4d0f4b733 00 0201 8002 cf0f 00 00 8180808080808080808080808080ee868140 cf0f`,
+    `0104${head}80e4d0f4b73301 00 0201 8002 cf0f 00 00 8180808080808080808080808080ee868140 cf0f`,
   ],
 ] as const) {
   test(`the bytes of ${what} are those of version 1`, () => {
@@ -121,6 +122,7 @@ const anyReport: fc.Arbitrary<NodeReport> = fc.record(
   {
     node: fc.constantFrom('node-a', 'a', `${'n'.repeat(63)}.example.com`),
     saidAt: anyTime,
+    startedAt: anyTime,
     interfaces: fc.option(
       fc
         .uniqueArray(anyInterface, { selector: ({ name }) => name })
@@ -197,18 +199,18 @@ test('what a later version appends is passed over', () => {
 
 for (const [what, hex] of [
   ['nothing', ''],
-  ['another version', `0204${head}80e4d0f4b733000000`],
-  ['no name', '010400 80e4d0f4b733000000'],
-  ['a name that is no text', '010401ff80e4d0f4b733000000'],
+  ['another version', `0204${head}80e4d0f4b73301000000`],
+  ['no name', '010400 80e4d0f4b73301000000'],
+  ['a name that is no text', '010401ff80e4d0f4b73301000000'],
   ['a time beyond all times', `0104${head}ffffffffffffff7f000000`],
   ['a number without an end', `0104${head}${'80'.repeat(100)}`],
-  ['more interfaces than there can be', `0104${head}80e4d0f4b733ffff7f0000`],
-  ['a name that no interface has', `0104${head}80e4d0f4b73301${'10'}${'61'.repeat(16)}0000 0000`],
-  ['a prefix longer than an address', `0104${head}80e4d0f4b733010161000104210000 00`],
-  ['a prefix of no family', `0104${head}80e4d0f4b733010161000105080000 00`],
-  ['more claims than it has', `0104${head}80e4d0f4b73300ff0700`],
-  ['an address after the last', `0104${head}80e4d0f4b733000200ffffffff0f000000`],
-  ['an address that is too large', `0104${head}80e4d0f4b733000100ffffffff1f00`],
+  ['more interfaces than there can be', `0104${head}80e4d0f4b73301ffff7f0000`],
+  ['a name that no interface has', `0104${head}80e4d0f4b7330101${'10'}${'61'.repeat(16)}0000 0000`],
+  ['a prefix longer than an address', `0104${head}80e4d0f4b73301010161000104210000 00`],
+  ['a prefix of no family', `0104${head}80e4d0f4b73301010161000105080000 00`],
+  ['more claims than it has', `0104${head}80e4d0f4b7330100ff0700`],
+  ['an address after the last', `0104${head}80e4d0f4b73301000200ffffffff0f000000`],
+  ['an address that is too large', `0104${head}80e4d0f4b73301000100ffffffff1f00`],
   ['a time before all times', `0104${head}0500010005ff7f`],
 ] as const) {
   test(`${what} is no report`, () => assert.equal(decodeNodeReport(fromHex(hex.replaceAll(' ', ''))), undefined));
