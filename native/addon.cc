@@ -100,6 +100,14 @@ class EventChannel {
         result["type"] = "conflict";
         result["mac"] = Format(event.mac);
         break;
+      case Event::Kind::kAnswer:
+        result["type"] = "answer";
+        result["mac"] = Format(event.mac);
+        break;
+      case Event::Kind::kLapse:
+        result["type"] = "lapse";
+        result["milliseconds"] = static_cast<double>(event.duration / kMillisecond);
+        break;
       case Event::Kind::kError:
         result["type"] = "error";
         result["operation"] = event.failure.operation;
@@ -281,8 +289,12 @@ std::optional<ResponderOptions> ReadOptions(Napi::Env env, const Napi::Value& va
   const auto get = [&](const char* name) -> Napi::Value {
     return env.IsExceptionPending() ? env.Undefined() : object.Get(name);
   };
+  // Also false where nothing is pending: in an environment that is being torn down nothing can be read, nor thrown.
+  bool complete = true;
   const auto number = [&](const char* name, double least, double most) {
-    return ReadNumber(env, get(name), least, most, name).value_or(0);
+    const auto value = ReadNumber(env, get(name), least, most, name);
+    complete = complete && value.has_value();
+    return value.value_or(0);
   };
   constexpr std::pair<const char*, UnicastScope> kScopes[] = {
       {"off", UnicastScope::kOff}, {"gateways", UnicastScope::kGateways}, {"neighbors", UnicastScope::kNeighbors}};
@@ -302,7 +314,8 @@ std::optional<ResponderOptions> ReadOptions(Napi::Env env, const Napi::Value& va
   options.filter = ReadChoice(env, get("filter"), kFilters, "filter").value_or(FilterChoice::kAuto);
   options.realtime = ReadFlag(env, get("realtime"), "realtime").value_or(false);
   options.deadline = FromMilliseconds(number("deadline", 0, kDay));
-  if (env.IsExceptionPending()) return std::nullopt;
+  options.lapse = FromMilliseconds(number("lapse", 0, kDay));
+  if (!complete || env.IsExceptionPending()) return std::nullopt;
   return options;
 }
 
@@ -387,7 +400,30 @@ void Probe(const Napi::CallbackInfo& info) {
   if (session != nullptr) session->responder->Probe(*addresses);
 }
 
-// renew(handle): boolean, false when the deadline has passed
+// ask(handle, packed: Uint8Array, interfaces: string[]): number, how many are asked for, from the first on
+Napi::Value Ask(const Napi::CallbackInfo& info) {
+  const auto addresses = ReadAddresses(info.Env(), info[1]);
+  if (!addresses) return {};
+  auto interfaces = ReadPatterns(info.Env(), info[2], "interfaces");
+  if (!interfaces) return {};
+  Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  const size_t asked = session->responder->Ask(*addresses, *std::move(interfaces));
+  return Napi::Number::New(info.Env(), static_cast<double>(asked));
+}
+
+// addressCounters(handle): Uint8Array, as in address_stats.h
+Napi::Value AddressCounters(const Napi::CallbackInfo& info) {
+  Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  const std::vector<uint8_t> packed = session->responder->PackAddressStats();
+  auto result = Napi::Uint8Array::New(info.Env(), packed.size());
+  if (info.Env().IsExceptionPending()) return {};
+  std::ranges::copy(packed, result.Data());
+  return result;
+}
+
+// renew(handle): boolean, false when it is too late: after the deadline, or a lapse
 Napi::Value Renew(const Napi::CallbackInfo& info) {
   Session* const session = OpenSession(info);
   if (session == nullptr) return {};
@@ -472,6 +508,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["setAnnouncements"] = Napi::Function::New(env, SetAnnouncements, "setAnnouncements");
   exports["announce"] = Napi::Function::New(env, Announce, "announce");
   exports["probe"] = Napi::Function::New(env, Probe, "probe");
+  exports["ask"] = Napi::Function::New(env, Ask, "ask");
+  exports["addressCounters"] = Napi::Function::New(env, AddressCounters, "addressCounters");
   exports["renew"] = Napi::Function::New(env, Renew, "renew");
   exports["status"] = Napi::Function::New(env, GetStatus, "status");
   exports["interfaces"] = Napi::Function::New(env, Interfaces, "interfaces");

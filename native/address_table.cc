@@ -64,8 +64,8 @@ PackedFault ParsePacked(std::span<const uint8_t> packed, size_t set_count, std::
   return {};
 }
 
-std::unique_ptr<const AddressTable> AddressTable::Create(std::vector<Announcement> announcements,
-                                                         std::vector<InterfaceSet> sets, PackedFault& fault) {
+std::unique_ptr<AddressTable> AddressTable::Create(std::vector<Announcement> announcements,
+                                                   std::vector<InterfaceSet> sets, PackedFault& fault) {
   for (size_t entry = 0; entry < announcements.size(); entry++) {
     if (announcements[entry].set < sets.size()) continue;
     fault = {PackedFault::Kind::kSet, announcements[entry], entry};

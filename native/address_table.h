@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "address.h"
 #include "interface_pattern.h"
 
 namespace garpoon {
+
+class AddressStats;
 
 struct Announcement {
   IpAddress address;
@@ -49,17 +52,27 @@ struct PackedFault {
 //
 //   slots_          hash -> index into announcements_, plus one; 0 is free
 //   announcements_  as given
+//   stats_          as announcements_, in a table that packets are answered by
 //   sets_           names and globs, which the packet thread matches against the interfaces that are there
 class AddressTable {
  public:
   // Null with `fault` set when an address comes twice or an entry's set does not exist.
-  [[nodiscard]] static std::unique_ptr<const AddressTable> Create(std::vector<Announcement> announcements,
-                                                                  std::vector<InterfaceSet> sets, PackedFault& fault);
+  [[nodiscard]] static std::unique_ptr<AddressTable> Create(std::vector<Announcement> announcements,
+                                                            std::vector<InterfaceSet> sets, PackedFault& fault);
 
   // The empty table.
   AddressTable() : AddressTable({}, {}) {}
 
+  // Before it is shared: one for each announcement, in their order.
+  void CountIn(std::vector<std::shared_ptr<AddressStats>> stats) { stats_ = std::move(stats); }
+
   [[nodiscard]] const Announcement* Find(const IpAddress& address) const;
+
+  // Of an announcement of this table, after CountIn().
+  [[nodiscard]] AddressStats& StatsOf(const Announcement& announcement) const { return *SharedStatsOf(announcement); }
+  [[nodiscard]] const std::shared_ptr<AddressStats>& SharedStatsOf(const Announcement& announcement) const {
+    return stats_[static_cast<size_t>(&announcement - announcements_.data())];
+  }
 
   [[nodiscard]] std::span<const Announcement> announcements() const { return announcements_; }
   [[nodiscard]] std::span<const InterfaceSet> sets() const { return sets_; }
@@ -84,6 +97,7 @@ class AddressTable {
   std::vector<InterfaceSet> sets_;
   std::vector<SetUse> uses_;  // by set
   std::vector<uint32_t> slots_;
+  std::vector<std::shared_ptr<AddressStats>> stats_;
 };
 
 }  // namespace garpoon

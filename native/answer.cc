@@ -24,15 +24,36 @@ bool IsFromThisMachine(const MacAddress& source, const MacAddress& sender, const
   return has(source) || has(sender);
 }
 
-// kNone when the address is ours to answer for on this interface.
-DropReason Standing(const IpAddress& address, const View& view) {
+struct Standing {
+  const Announcement* announcement;  // null when the address is not in the table
+  DropReason reason;                 // kNone when it is ours to answer for on this interface
+};
+
+Standing StandingOf(const IpAddress& address, const View& view) {
   const Announcement* found = view.table.Find(address);
-  if (found == nullptr) return DropReason::kNotAnnounced;
-  if (view.announces[found->set] == 0) return DropReason::kWrongInterface;
-  return found->held ? DropReason::kHeld : DropReason::kNone;
+  if (found == nullptr) return {nullptr, DropReason::kNotAnnounced};
+  if (view.announces[found->set] == 0) return {found, DropReason::kWrongInterface};
+  return {found, found->held ? DropReason::kHeld : DropReason::kNone};
 }
 
 bool IsOurs(DropReason standing) { return standing == DropReason::kNone || standing == DropReason::kHeld; }
+
+std::optional<Claim> ReadArpClaim(std::span<const uint8_t> frame, const MacAddress& own) {
+  ArpMessage message;
+  if (ParseArp(frame, message) != DropReason::kNone) return std::nullopt;
+  if (message.destination != kBroadcastMac && message.destination != own) return std::nullopt;
+  if (message.source == own || message.sender_mac == own || message.sender_ip.IsUnspecified()) return std::nullopt;
+  return Claim{message.sender_ip, message.sender_mac};
+}
+
+std::optional<Claim> ReadNdpClaim(std::span<const uint8_t> frame, const MacAddress& own) {
+  NdpMessage message;
+  if (ParseNdp(frame, message) != DropReason::kNone) return std::nullopt;
+  if (message.destination_mac != own && !message.destination_mac.IsMulticast()) return std::nullopt;
+  if (message.source_mac == own || message.sender_mac == own) return std::nullopt;
+  if (message.type != NdpType::kAdvertisement && message.source != message.target) return std::nullopt;
+  return Claim{message.target, message.sender_mac};
+}
 
 }  // namespace
 
@@ -45,21 +66,24 @@ DropReason AnswerArp(const ReceivedFrame& frame, const View& view, ArpOutcome& o
   if (message.source == view.mac || message.sender_mac == view.mac) return DropReason::kOwnSender;
 
   // A probe's sender, 0.0.0.0, is in no table.
-  const DropReason sender = Standing(message.sender_ip, view);
+  const DropReason sender = StandingOf(message.sender_ip, view).reason;
   if (IsOurs(sender)) {
     if (IsFromThisMachine(message.source, message.sender_mac, view)) return DropReason::kOwnSender;
     out.claim = Claim{message.sender_ip, message.sender_mac};
   }
-  reason = DropReason::kNotRequest;
+  Standing target{nullptr, DropReason::kNotRequest};
   if (message.operation == ArpOperation::kRequest) {
     // An announcement asks for nothing. Answering one of an address of ours would start a fight, not settle it.
     const bool announces = message.sender_ip == message.target_ip;
-    reason = announces ? DropReason::kNotAnnounced : Standing(message.target_ip, view);
+    target = announces ? Standing{nullptr, DropReason::kNotAnnounced} : StandingOf(message.target_ip, view);
   }
-  if (reason == DropReason::kNone) out.answer = BuildArpReply(message, view.mac);
+  if (target.reason == DropReason::kNone) {
+    out.answer = BuildArpReply(message, view.mac);
+    out.answered = target.announcement;
+  }
   if (out.claim) return DropReason::kForeignClaim;
   if (!out.answer && sender == DropReason::kWrongInterface) return sender;
-  return reason;
+  return target.reason;
 }
 
 DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpOutcome& out) {
@@ -71,15 +95,23 @@ DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpOutcome& o
   if (message.source_mac == view.mac || message.sender_mac == view.mac) return DropReason::kOwnSender;
 
   const bool advertises = message.type == NdpType::kAdvertisement;
-  const DropReason target = Standing(message.target, view);
-  if (IsOurs(target) && (advertises || message.source == message.target)) {
+  const auto [announcement, standing] = StandingOf(message.target, view);
+  if (IsOurs(standing) && (advertises || message.source == message.target)) {
     if (IsFromThisMachine(message.source_mac, message.sender_mac, view)) return DropReason::kOwnSender;
     out.claim = Claim{message.target, message.sender_mac};
     return DropReason::kForeignClaim;
   }
-  if (advertises) return target == DropReason::kNotAnnounced ? DropReason::kNotRequest : target;
-  if (target == DropReason::kNone) out.answer = BuildNeighborAdvertisement(message, view.mac);
-  return target;
+  if (advertises) return standing == DropReason::kNotAnnounced ? DropReason::kNotRequest : standing;
+  if (standing == DropReason::kNone) {
+    out.answer = BuildNeighborAdvertisement(message, view.mac);
+    out.answered = announcement;
+  }
+  return standing;
+}
+
+std::optional<Claim> ReadClaim(Protocol protocol, const ReceivedFrame& frame, const MacAddress& own) {
+  if (Delivery(frame) != DropReason::kNone) return std::nullopt;
+  return protocol == Protocol::kArp ? ReadArpClaim(frame.bytes, own) : ReadNdpClaim(frame.bytes, own);
 }
 
 }  // namespace garpoon

@@ -10,6 +10,7 @@
 #include "arp.h"
 #include "drop_reason.h"
 #include "ndp.h"
+#include "socket_filter.h"
 
 namespace garpoon {
 
@@ -39,6 +40,7 @@ struct Claim {
 template <typename Frame>
 struct Outcome {
   std::optional<Frame> answer;
+  const Announcement* answered = nullptr;  // what the answer is for
   std::optional<Claim> claim;
 };
 using ArpOutcome = Outcome<ArpFrame>;
@@ -48,5 +50,9 @@ using NdpOutcome = Outcome<NdpFrame>;
 // kNone when there is an answer; else why there is none.
 [[nodiscard]] DropReason AnswerArp(const ReceivedFrame& frame, const View& view, ArpOutcome& out);
 [[nodiscard]] DropReason AnswerNdp(const ReceivedFrame& frame, const View& view, NdpOutcome& out);
+
+// Who says in the frame that he has which address, whatever the table says; nothing when nobody does, and when it is
+// ourselves. `own` is the MAC address of the interface.
+[[nodiscard]] std::optional<Claim> ReadClaim(Protocol protocol, const ReceivedFrame& frame, const MacAddress& own);
 
 }  // namespace garpoon

@@ -20,7 +20,7 @@
   X(kNotAnnounced, "dropNotAnnounced")     /* asks for an address that is not ours to answer for */          \
   X(kWrongInterface, "dropWrongInterface") /* ours, but not on this interface */                             \
   X(kHeld, "dropHeld")                     /* ours to watch, not yet to answer for */                        \
-  X(kSilent, "dropSilent")                 /* the deadline has passed: see Responder::Renew */               \
+  X(kSilent, "dropSilent")                 /* nothing is answered: see Responder::Renew */                   \
   X(kForeignClaim, "dropForeignClaim")     /* another host says that our address is its own */
 
 namespace garpoon {

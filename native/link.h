@@ -66,6 +66,12 @@ enum class OnlyByName : uint8_t {
 
 [[nodiscard]] const char* Name(OnlyByName reason);
 
+struct LinkState {
+  Link link;
+  Ineligible ineligible;
+  OnlyByName only_by_name;
+};
+
 // Of the two that follow, `parent` is the interface that link.parent tells of when it is there and eligible, else null.
 
 [[nodiscard]] OnlyByName WhyOnlyByName(const Link& link, const Link* parent);

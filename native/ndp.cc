@@ -190,6 +190,13 @@ NdpFrame BuildUnicastAdvertisement(const IpAddress& address, const MacAddress& o
   return BuildAdvertisement({target_mac, target_ip}, kOverride, address, own);
 }
 
+NdpFrame BuildNeighborSolicitation(const IpAddress& address, const MacAddress& own, const IpAddress& source) {
+  std::array<uint8_t, kLinkLayerOptionLength> option{};
+  WireWriter(option).U8(kOptionSourceLinkLayer).U8(1).Mac(own);
+  const IpAddress group = SolicitedNodeGroup(address);
+  return Build<NdpFrame>({own, source}, {GroupMac(group), group}, NdpType::kSolicitation, 0, address, option);
+}
+
 DadFrame BuildDadSolicitation(const IpAddress& address, const MacAddress& own) {
   const IpAddress group = SolicitedNodeGroup(address);
   const IpAddress unspecified{Family::kIpv6, {}};

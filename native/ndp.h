@@ -44,6 +44,11 @@ struct NdpMessage {
 [[nodiscard]] NdpFrame BuildUnicastAdvertisement(const IpAddress& address, const MacAddress& own,
                                                  const MacAddress& target_mac, const IpAddress& target_ip);
 
+// Asks who has the address, for an answer to `source` alone. Whoever has it takes us into its cache as `source`: that
+// must be an address of the interface (RFC 4861 section 7.2.2).
+[[nodiscard]] NdpFrame BuildNeighborSolicitation(const IpAddress& address, const MacAddress& own,
+                                                 const IpAddress& source);
+
 // Asks whether another host holds the address, and puts nothing into any cache (RFC 4862 section 5.4.2).
 [[nodiscard]] DadFrame BuildDadSolicitation(const IpAddress& address, const MacAddress& own);
 

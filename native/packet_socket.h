@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "answer.h"
 #include "fd.h"
@@ -21,6 +22,9 @@ class SendBatch {
  public:
   SendBatch();
   [[nodiscard]] bool full() const { return count_ == kBatch; }
+  [[nodiscard]] size_t size() const { return count_; }
+  // Drops what was added, and returns how much that was.
+  size_t Clear() { return std::exchange(count_, 0); }
   // Copies the frame. Not when full.
   void Add(std::span<const uint8_t> frame);
 

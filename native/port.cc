@@ -131,15 +131,21 @@ Port::Served Port::Serve(Protocol protocol, const Context& context, SendBatch& o
   if (from.socket == nullptr) return {};
   PacketRing& ring = from.socket->ring();
   Served served;
+  bool silent = context.silent;
   for (int turn = 0; turn < kBatchesPerTurn; turn++) {
     size_t count = 0;
     ReceivedFrame frame;
     for (; count < kBatch && ring.Next(frame); count++) {
-      const DropReason reason = Answer(protocol, frame, context, out, claims);
+      const DropReason reason = silent ? DropReason::kSilent : Answer(protocol, frame, context, out, claims);
       if (reason != DropReason::kNone) stats_.Add(reason);
       ring.Release();
     }
+    if (out.size() > 0 && context.is_silent_now()) {
+      silent = true;
+      for (size_t dropped = out.Clear(); dropped > 0; dropped--) stats_.Add(DropReason::kSilent);
+    }
     const SendBatch::Sent sent = out.Flush(from.socket->fd());
+    for (size_t i = 0; i < sent.frames; i++) batched_[i]->Add(AddressStats::Counter::kResponsesSent);
     served.frames += count;
     stats_.Add(Of(protocol).received, count);
     stats_.Add(Of(protocol).answered, sent.frames);
@@ -186,14 +192,23 @@ void Port::SendDue(Nanoseconds now, const AddressTable& table, SendBatch& out) {
     std::array<size_t, kBatch> mine;
     size_t count = 0;
     for (size_t i = 0; i < due.size(); i++) {
-      if (ProtocolOf(due[i].address) != protocol || !MaySend(due[i], table)) continue;
+      if (ProtocolOf(due[i].address) != protocol) continue;
+      const Announcement* const asked = Asked(due[i], table);
+      if (asked == nullptr) continue;
       AddFrame(due[i], mac_, out);
+      batched_[count] = &table.StatsOf(*asked);
       mine[count++] = i;
     }
     if (count == 0) continue;
     const SendBatch::Sent sent = out.Flush(receiver(protocol).socket->fd());
     size_t probes = 0;
-    for (size_t i = 0; i < sent.frames; i++) probes += IsProbe(due[mine[i]]) ? 1 : 0;
+    for (size_t i = 0; i < sent.frames; i++) {
+      if (IsProbe(due[mine[i]])) {
+        probes += 1;
+      } else {
+        batched_[i]->Add(AddressStats::Counter::kGratuitousSent);
+      }
+    }
     stats_.Add(Of(protocol).announced, sent.frames - probes);
     stats_.Add(Counter::kProbesSent, probes);
     stats_.Add(Counter::kSendFailures, sent.failures);
@@ -203,9 +218,9 @@ void Port::SendDue(Nanoseconds now, const AddressTable& table, SendBatch& out) {
   }
 }
 
-bool Port::MaySend(const DueAnnouncement& due, const AddressTable& table) const {
+const Announcement* Port::Asked(const DueAnnouncement& due, const AddressTable& table) const {
   const Announcement* found = table.Find(due.address);
-  return found != nullptr && Announces(*found) && (!found->held || IsProbe(due));
+  return found != nullptr && Announces(*found) && (!found->held || IsProbe(due)) ? found : nullptr;
 }
 
 void Port::RejoinGroups() {
@@ -283,11 +298,15 @@ Port::Served Port::Fail(Protocol protocol, const Failure& failure) {
 }
 
 DropReason Port::Answer(Protocol protocol, const ReceivedFrame& frame, const Context& context, SendBatch& out,
-                        std::vector<Claim>& claims) const {
-  if (context.silent) return DropReason::kSilent;
+                        std::vector<Claim>& claims) {
   const View view{context.table, wants_.announces, mac_, context.own_macs};
   const auto take = [&](const auto& outcome) {
-    if (outcome.answer) out.Add(*outcome.answer);
+    if (outcome.answer) {
+      AddressStats& stats = context.table.StatsOf(*outcome.answered);
+      stats.Add(AddressStats::Counter::kRequestsReceived);
+      batched_[out.size()] = &stats;
+      out.Add(*outcome.answer);
+    }
     if (outcome.claim) claims.push_back(*outcome.claim);
   };
   if (protocol == Protocol::kArp) {

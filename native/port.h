@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "address_stats.h"
 #include "address_table.h"
 #include "announcement_queue.h"
 #include "answer.h"
@@ -71,6 +72,8 @@ class Port {
     const AddressTable& table;
     std::span<const MacAddress> own_macs;  // of all interfaces, ascending
     bool silent;                           // nothing is answered
+    // The same anew, before every batch that goes out: the process may have been stopped while it was made.
+    const std::function<bool()>& is_silent_now;
     Nanoseconds now;
   };
   struct Served {
@@ -117,13 +120,14 @@ class Port {
   [[nodiscard]] bool Announces(const Announcement& announcement) const {
     return wants_.announces[announcement.set] != 0;
   }
-  [[nodiscard]] bool MaySend(const DueAnnouncement& due, const AddressTable& table) const;
+  // The announcement that the frame is about; null when the table does not ask for it here.
+  [[nodiscard]] const Announcement* Asked(const DueAnnouncement& due, const AddressTable& table) const;
   [[nodiscard]] std::optional<Failure> SetOpen(Protocol protocol, bool open, const FilterSet& filters);
   [[nodiscard]] int SetWaitedFor(Protocol protocol, bool waited_for);
   void Close(Protocol protocol);
   [[nodiscard]] Served Fail(Protocol protocol, const Failure& failure);
   [[nodiscard]] DropReason Answer(Protocol protocol, const ReceivedFrame& frame, const Context& context, SendBatch& out,
-                                  std::vector<Claim>& claims) const;
+                                  std::vector<Claim>& claims);
 
   const int index_;
   const Poll poll_;
@@ -138,6 +142,7 @@ class Port {
   bool all_multicast_ = false;
   std::optional<Failure> group_failure_;  // as reported last
   AnnouncementQueue queue_;
+  std::array<AddressStats*, kBatch> batched_{};  // whom the frames of the batch are counted for, in their order
 };
 
 }  // namespace garpoon

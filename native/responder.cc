@@ -63,8 +63,19 @@ Responder::Responder(ResponderOptions options, std::shared_ptr<Stats> stats, Eve
       compiler_({.filter = options_.filter,
                  .unicast = options_.unicast,
                  .sink = [this](Batch batch) { Post(std::move(batch)); }}),
-      table_(std::make_unique<AddressTable>()),
-      filters_(OpenFilters()) {
+      inquirer_({.questions_per_second = options_.schedule.frames_per_second,
+                 .burst = options_.schedule.burst,
+                 .links = [this] { return Links(); },
+                 .sink =
+                     [this](std::vector<HeardAnswer> answers, const Failure& failed) {
+                       Batch batch;
+                       batch.answers = std::move(answers);
+                       if (failed.error != 0) batch.failures.push_back({failed, std::nullopt});
+                       Post(std::move(batch));
+                     }}),
+      table_(std::make_shared<AddressTable>()),
+      filters_(OpenFilters()),
+      pulse_(options_.lapse) {
   if (options_.deadline != 0) lease_until_ = NowWithSuspend() + options_.deadline;
 }
 
@@ -91,11 +102,11 @@ void Responder::Probe(const std::vector<IpAddress>& addresses) {
 }
 
 bool Responder::Renew() {
-  if (options_.deadline == 0) return true;
   const Nanoseconds now = NowWithSuspend();
   Nanoseconds until = lease_until_.load(std::memory_order_relaxed);
-  // The packet thread may extend it meanwhile.
+  // The packet thread may extend or end it meanwhile.
   while (now <= until) {
+    if (options_.deadline == 0) return true;
     if (lease_until_.compare_exchange_weak(until, std::max(until, now + options_.deadline))) return true;
   }
   Wake();  // so that the silence is counted, though nobody may have asked for anything
@@ -113,6 +124,7 @@ Responder::Status Responder::GetStatus() const {
 
 void Responder::Stop() {
   compiler_.Stop();
+  inquirer_.Stop();
   if (!running_) return;
   stop_ = true;
   Wake();
@@ -231,6 +243,7 @@ void Responder::TakeMail() {
       event.address = address;
       Emit(event);
     }
+    ReportAnswers(batch.answers);
     // The table first: what the filter lets through in between is judged by it.
     if (batch.table != nullptr) {
       AdoptTable(std::move(batch.table), batch.removed);
@@ -263,7 +276,7 @@ void Responder::HandOnOrders() {
   });
 }
 
-void Responder::AdoptTable(std::unique_ptr<const AddressTable> table, const std::vector<IpAddress>& removed) {
+void Responder::AdoptTable(std::shared_ptr<const AddressTable> table, const std::vector<IpAddress>& removed) {
   // No frame is served between here and the end, so each sees one whole table and ports that agree with it.
   table_.swap(table);
   RefreshAll(Cause::kTable);
@@ -289,22 +302,37 @@ void Responder::AdoptFilters(std::shared_ptr<const FilterSet> filters) {
 }
 
 void Responder::ExtendLease(Nanoseconds set_at) {
-  if (options_.deadline == 0) return;
+  // It was made before the lapse, by one who did not know of it.
+  if (set_at <= lapsed_at_) return;
+  const Nanoseconds extended = options_.deadline == 0 ? kNever : set_at + options_.deadline;
   Nanoseconds until = lease_until_.load(std::memory_order_relaxed);
-  while (set_at + options_.deadline > until && !lease_until_.compare_exchange_weak(until, set_at + options_.deadline)) {
+  while (extended > until && !lease_until_.compare_exchange_weak(until, extended)) {
   }
 }
 
 // To be called before anything is sent: the process may have been stopped, or its control plane hung, for long.
 void Responder::LookAtLease() {
-  if (options_.deadline == 0) return;
-  const bool silent = IsSilent(NowWithSuspend());
+  if (options_.deadline == 0 && options_.lapse == 0) return;
+  const Nanoseconds now = NowWithSuspend();
+  if (const Nanoseconds away = pulse_.Beat(now)) NoticeLapse(now, away);
+  const bool silent = IsSilent(now);
   if (silent && !silent_) {
     stats_->Add(Counter::kSilences);
     for (const auto& [index, port] : ports_) port->ForgetAll();
     backlog_.Clear();
   }
   silent_ = silent;
+}
+
+// Others may have taken over meanwhile.
+void Responder::NoticeLapse(Nanoseconds now, Nanoseconds away) {
+  lapsed_at_ = now;
+  lease_until_ = 0;
+  stats_->Add(Counter::kLapses);
+  Event event;
+  event.kind = Event::Kind::kLapse;
+  event.duration = away;
+  Emit(event);
 }
 
 void Responder::FollowLinks() {
@@ -350,6 +378,7 @@ void Responder::FollowLinks() {
 
 // Makes the port of one interface what the table and the interface's state ask for.
 void Responder::Refresh(int index, Cause cause) {
+  LookAtLease();  // to open sockets on many interfaces takes long, and is no lapse
   const Link* link = monitor_.table().Find(index);
   const auto& exclude = options_.exclude_interfaces;
   const Ineligible reason = link == nullptr ? Ineligible::kDown : WhyIneligible(*link, exclude);
@@ -418,7 +447,11 @@ size_t Responder::Serve(uint64_t token) {
     return 0;
   }
   const Protocol protocol = SourceOf(token) == Source::kArp ? Protocol::kArp : Protocol::kNdp;
-  const Port::Context context{*table_, own_macs_, silent_, Now()};
+  const std::function<bool()> is_silent_now = [this] {
+    LookAtLease();
+    return silent_;
+  };
+  const Port::Context context{*table_, own_macs_, silent_, is_silent_now, Now()};
   claims_.clear();
   const auto [frames, busy, failure] = port->second->Serve(protocol, context, send_batch_, claims_);
   if (busy) {
@@ -452,6 +485,18 @@ void Responder::ReportClaims(int index) {
   }
 }
 
+void Responder::ReportAnswers(const std::vector<HeardAnswer>& answers) {
+  for (const auto& [address, mac, index] : answers) {
+    Event event;
+    event.kind = Event::Kind::kAnswer;
+    event.index = index;
+    event.name = NameOf(index);
+    event.address = address;
+    event.mac = mac;
+    Emit(event);
+  }
+}
+
 bool Responder::StepGroups() {
   bool more = false;
   for (const auto& [index, port] : ports_) {
@@ -471,13 +516,15 @@ bool Responder::StepGroups() {
 void Responder::SendDue() {
   for (const auto& [index, port] : ports_) {
     for (int turn = 0; turn < kSendTurns && port->Deadline() <= Now(); turn++) {
+      LookAtLease();
       port->SendDue(Now(), *table_, send_batch_);
     }
   }
 }
 
 void Responder::ArmTimer() {
-  Nanoseconds next = retry_at_;
+  if (options_.lapse != 0 && beat_at_ <= Now()) beat_at_ = Now() + pulse_.Interval();
+  Nanoseconds next = std::min(retry_at_, options_.lapse == 0 ? kNever : beat_at_);
   for (const auto& [index, port] : ports_) next = std::min(next, port->Deadline());
   if (next == armed_for_) return;
   armed_for_ = next;

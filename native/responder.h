@@ -7,6 +7,7 @@
 //   Links                                             <-- snapshot
 //   (any memory)                                      <-- Stats
 //   (queue)                    <-- sink(Event)        <-- sink(Event)
+//   Ask                        --> Inquirer: a thread and sockets of its own --> mailbox
 //   Renew                      --> lease_until_       --> read whenever it is awake
 #pragma once
 
@@ -21,7 +22,9 @@
 #include <optional>
 #include <semaphore>
 #include <set>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "address_table.h"
@@ -29,10 +32,12 @@
 #include "announcement_queue.h"
 #include "conflict_watch.h"
 #include "fd.h"
+#include "inquirer.h"
 #include "link_monitor.h"
 #include "native_thread.h"
 #include "packet_socket.h"
 #include "port.h"
+#include "pulse.h"
 #include "stats.h"
 #include "table_compiler.h"
 
@@ -45,27 +50,23 @@ struct ResponderOptions {
   FilterChoice filter = FilterChoice::kAuto;
   bool realtime = true;      // where it is permitted
   Nanoseconds deadline = 0;  // how long it goes on without being told that its owner is alive; 0: for ever
+  Nanoseconds lapse = 0;     // how long the packet thread may not have run, and go on; 0: for ever
 };
 
 struct Event {
-  enum class Kind : uint8_t { kInterface, kConflict, kError };
+  enum class Kind : uint8_t { kInterface, kConflict, kAnswer, kLapse, kError };
   Kind kind = Kind::kError;
   int index = 0;     // of the interface; 0 when the event is about none
   std::string name;  // of the interface
   LinkChange::Kind change{};
   Failure failure;
-  std::optional<IpAddress> address;  // always of a conflict; of an error that is about one
+  std::optional<IpAddress> address;  // always of a conflict and an answer; of an error that is about one
   MacAddress mac;                    // of who claims it
+  Nanoseconds duration = 0;          // of a lapse
 };
 
 // Called on the packet thread; must not block. False when the event was not taken.
 using EventSink = std::function<bool(const Event&)>;
-
-struct LinkState {
-  Link link;
-  Ineligible ineligible;
-  OnlyByName only_by_name;
-};
 
 class Responder {
  public:
@@ -91,11 +92,21 @@ class Responder {
   // Asks the neighbours whether one of them holds these. An answer comes as a conflict.
   void Probe(const std::vector<IpAddress>& addresses);
 
-  // Tells that the caller is alive. When it has not for the deadline, the responder falls silent. False when it has:
-  // others have taken over meanwhile, so only a table that was made since ends the silence.
+  // Asks all hosts who has these, which need not be in the table, on the interfaces of the set. Whoever says so within
+  // a second comes as an answer. Returns how many are asked for, from the first on: the others are too many at a time.
+  size_t Ask(std::span<const IpAddress> addresses, InterfaceSet interfaces) {
+    return inquirer_.Ask(addresses, std::move(interfaces));
+  }
+
+  // Tells that the caller is alive. When it has not for the deadline, the responder falls silent, and so it does when
+  // the packet thread did not run itself: a lapse. False when it has: others have taken over meanwhile, so only a table
+  // that was made since ends the silence.
   [[nodiscard]] bool Renew();
 
   [[nodiscard]] std::shared_ptr<const std::vector<LinkState>> Links() const;
+
+  // What is counted by address, packed (address_stats.h).
+  [[nodiscard]] std::vector<uint8_t> PackAddressStats() const { return compiler_.ledger().Pack(); }
 
   struct Status {
     Scheduling scheduling;
@@ -121,10 +132,11 @@ class Responder {
   [[nodiscard]] size_t ServeBusy();
   void Dispatch(uint64_t token);
   void TakeMail();
-  void AdoptTable(std::unique_ptr<const AddressTable> table, const std::vector<IpAddress>& removed);
+  void AdoptTable(std::shared_ptr<const AddressTable> table, const std::vector<IpAddress>& removed);
   void AdoptFilters(std::shared_ptr<const FilterSet> filters);
   void ExtendLease(Nanoseconds set_at);
   void LookAtLease();
+  void NoticeLapse(Nanoseconds now, Nanoseconds away);
   void HandOnOrders();
   void FollowLinks();
   void Refresh(int index, Cause cause);
@@ -132,6 +144,7 @@ class Responder {
   void PublishLinks();
   size_t Serve(uint64_t token);
   void ReportClaims(int index);
+  void ReportAnswers(const std::vector<HeardAnswer>& answers);
   [[nodiscard]] bool StepGroups();
   void SendDue();
   void ArmTimer();
@@ -148,13 +161,15 @@ class Responder {
   Fd timer_;
   LinkMonitor monitor_;
   TableCompiler compiler_;
+  Inquirer inquirer_;
   pthread_t thread_{};
   bool running_ = false;
   std::binary_semaphore started_{0};
   std::atomic<Scheduling> scheduling_ = Scheduling::kOrdinary;
   std::atomic<SocketFilter::Form> arp_filter_ = SocketFilter::Form::kOpen;
   std::atomic<SocketFilter::Form> ndp_filter_ = SocketFilter::Form::kOpen;
-  // On CLOCK_BOOTTIME. Written by Renew() while it lies ahead, and by the packet thread when it adopts a table.
+  // On CLOCK_BOOTTIME. Written by Renew() while it lies ahead, and by the packet thread when it adopts a table, or has
+  // not run: then it is 0.
   std::atomic<Nanoseconds> lease_until_ = kNever;
   std::atomic<bool> stop_ = false;
 
@@ -162,11 +177,14 @@ class Responder {
   std::vector<Batch> mailbox_;
   std::shared_ptr<const std::vector<LinkState>> snapshot_;
 
-  std::unique_ptr<const AddressTable> table_;
+  std::shared_ptr<const AddressTable> table_;
   std::shared_ptr<const FilterSet> filters_;
   UnicastTargets targets_;
   AnnounceBacklog backlog_;
-  bool silent_ = false;                         // the lease had run out when it was last looked at
+  bool silent_ = false;  // the lease had run out when it was last looked at
+  Pulse pulse_;
+  Nanoseconds beat_at_ = 0;                     // when the thread is to wake for nothing but its pulse
+  Nanoseconds lapsed_at_ = 0;                   // when it ran again after the last lapse, on CLOCK_BOOTTIME
   std::map<int, std::unique_ptr<Port>> ports_;  // by interface index
   std::set<uint64_t> busy_;                     // tokens of the sockets that are looked at every so often
   std::vector<MacAddress> own_macs_;            // ascending

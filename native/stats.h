@@ -9,25 +9,26 @@
 #include "drop_reason.h"
 
 // X(enumerator, name in JavaScript)
-#define GARPOON_COUNTERS(X)                                                                                \
-  X(kArpReceived, "arpReceived") /* ARP frames that passed the kernel's filter */                          \
-  X(kArpAnswered, "arpAnswered")                                                                           \
-  X(kNdpReceived, "ndpReceived") /* neighbour solicitations that passed the filter */                      \
-  X(kNdpAnswered, "ndpAnswered")                                                                           \
-  X(kGratuitousArpSent, "gratuitousArpSent") /* frames, of both forms */                                   \
-  X(kUnsolicitedNaSent, "unsolicitedNaSent")                                                               \
-  X(kProbesSent, "probesSent") /* ARP probes and DAD solicitations */                                      \
-  X(kConflictsReported, "conflictsReported")                                                               \
-  X(kConflictsSuppressed, "conflictsSuppressed") /* told before, or too many to tell */                    \
-  X(kSilences, "silences")                       /* how often the control plane was silent for too long */ \
-  X(kSendFailures, "sendFailures")               /* frames that the kernel did not take */                 \
-  X(kKernelDrops, "kernelDrops")                 /* frames lost because a socket's buffer was full */      \
-  X(kTableSwaps, "tableSwaps")                                                                             \
-  X(kLinkChanges, "linkChanges")                                                                           \
-  X(kLinkResyncs, "linkResyncs") /* the kernel's notifications overran, all links re-read */               \
-  X(kGroupJoinFailures, "groupJoinFailures")                                                               \
-  X(kSocketFailures, "socketFailures")                                                                     \
-  X(kEventsDropped, "eventsDropped") /* JavaScript did not take its events in time */                      \
+#define GARPOON_COUNTERS(X)                                                                                 \
+  X(kArpReceived, "arpReceived") /* ARP frames that passed the kernel's filter */                           \
+  X(kArpAnswered, "arpAnswered")                                                                            \
+  X(kNdpReceived, "ndpReceived") /* neighbour solicitations that passed the filter */                       \
+  X(kNdpAnswered, "ndpAnswered")                                                                            \
+  X(kGratuitousArpSent, "gratuitousArpSent") /* frames, of both forms */                                    \
+  X(kUnsolicitedNaSent, "unsolicitedNaSent")                                                                \
+  X(kProbesSent, "probesSent") /* ARP probes and DAD solicitations */                                       \
+  X(kConflictsReported, "conflictsReported")                                                                \
+  X(kConflictsSuppressed, "conflictsSuppressed") /* told before, or too many to tell */                     \
+  X(kSilences, "silences")                       /* how often the control plane was silent for too long */  \
+  X(kLapses, "lapses")                           /* how often the packet thread did not run for too long */ \
+  X(kSendFailures, "sendFailures")               /* frames that the kernel did not take */                  \
+  X(kKernelDrops, "kernelDrops")                 /* frames lost because a socket's buffer was full */       \
+  X(kTableSwaps, "tableSwaps")                                                                              \
+  X(kLinkChanges, "linkChanges")                                                                            \
+  X(kLinkResyncs, "linkResyncs") /* the kernel's notifications overran, all links re-read */                \
+  X(kGroupJoinFailures, "groupJoinFailures")                                                                \
+  X(kSocketFailures, "socketFailures")                                                                      \
+  X(kEventsDropped, "eventsDropped") /* JavaScript did not take its events in time */                       \
   X(kWakeups, "wakeups")             /* of the packet thread */
 
 namespace garpoon {

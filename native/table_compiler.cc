@@ -124,8 +124,8 @@ void TableCompiler::TakeTable(Order::Table table, Batch& batch) {
   }
   for (Addresses& addresses : wanted) std::ranges::sort(addresses, ByBytes);
   PackedFault fault;
-  batch.table = AddressTable::Create(std::move(table.announcements), std::move(table.sets), fault);
-  if (batch.table == nullptr) {
+  auto compiled = AddressTable::Create(std::move(table.announcements), std::move(table.sets), fault);
+  if (compiled == nullptr) {
     failures_.push_back({{"take a table that has an address twice", EEXIST}, fault.announcement.address});
     return;
   }
@@ -135,6 +135,9 @@ void TableCompiler::TakeTable(Order::Table table, Batch& batch) {
                                 ByBytes);
   }
   wanted_ = std::move(wanted);
+  compiled->CountIn(ledger_.StatsFor(compiled->announcements()));
+  batch.table = std::move(compiled);
+  ledger_.Publish(batch.table, batch.removed);
 
   bool covered = filters_ != nullptr;
   for (const Protocol protocol : kProtocols) {

@@ -19,11 +19,13 @@
 #include <optional>
 #include <vector>
 
+#include "address_stats.h"
 #include "address_table.h"
 #include "announce_backlog.h"
 #include "failure.h"
 #include "fd.h"
 #include "filter_set.h"
+#include "inquirer.h"
 #include "nanoseconds.h"
 #include "neighbor_table.h"
 
@@ -57,13 +59,14 @@ struct CompileFailure {
 
 // What the packet thread takes at once. What is null or empty stays as it is.
 struct Batch {
-  std::unique_ptr<const AddressTable> table;
+  std::shared_ptr<const AddressTable> table;
   std::vector<IpAddress> removed;  // the table before it has these, and it does not
   Nanoseconds set_at = 0;
   std::shared_ptr<const FilterSet> filters;
   std::optional<UnicastTargets> targets;
   std::vector<AnnounceOrder> announce;
   std::vector<CompileFailure> failures;
+  std::vector<HeardAnswer> answers;
 };
 
 class TableCompiler {
@@ -91,6 +94,8 @@ class TableCompiler {
   // Any thread: frees what it is given later, on the compiler thread, because that takes long; or in Stop().
   void Discard(std::shared_ptr<const void> rubbish);
 
+  [[nodiscard]] const AddressLedger& ledger() const { return ledger_; }
+
  private:
   using Addresses = std::vector<IpAddress>;  // ascending, each once
 
@@ -114,6 +119,7 @@ class TableCompiler {
   std::vector<std::shared_ptr<const void>> discarded_;
   bool stop_ = false;
 
+  AddressLedger ledger_;
   std::array<Addresses, 2> wanted_;    // of the last table, by Protocol
   std::array<Addresses, 2> filtered_;  // what the filters were made for
   std::shared_ptr<const FilterSet> filters_;

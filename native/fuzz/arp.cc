@@ -36,5 +36,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::RequireConsistent(reason, outcome);
   if (outcome.answer) fuzz::CheckAnswer(fixture, frame.bytes, *outcome.answer);
   if (outcome.claim) fuzz::CheckClaim(fixture, frame.bytes, *outcome.claim);
+  // Every claim to an address of ours is one to an address.
+  const auto claim = ReadClaim(Protocol::kArp, frame, fixture.mac());
+  if (outcome.claim)
+    fuzz::Require(claim && claim->address == outcome.claim->address && claim->mac == outcome.claim->mac);
+  if (claim) fuzz::Require(claim->mac != fixture.mac() && !claim->mac.IsMulticast() && !claim->mac.IsZero());
   return 0;
 }

@@ -335,4 +335,68 @@ TEST("a question from another interface of this machine is answered as any other
   EXPECT_EQ(Answer(frame).reason, DropReason::kNone);
 }
 
+TEST("an answer names the announcement that it is for, and nothing else does") {
+  static const auto table = Table();
+  const std::vector<uint8_t> announces = {1, 0};
+  const View view{*table, announces, kOwnMac, {}};
+  ArpOutcome arp;
+  EXPECT_EQ(AnswerArp({Hex(kArpRequestHex), PACKET_BROADCAST, false}, view, arp), DropReason::kNone);
+  EXPECT(arp.answered == table->Find(Ip("198.18.0.5")));
+  NdpOutcome ndp;
+  EXPECT_EQ(AnswerNdp({Hex(kSolicitationHex), PACKET_MULTICAST, false}, view, ndp), DropReason::kNone);
+  EXPECT(ndp.answered == table->Find(Ip("2001:db8::5")));
+  for (const char* target : {"198.18.0.6", "198.18.0.9", "198.18.0.77"}) {
+    ArpOutcome none;
+    EXPECT(AnswerArp({Arp(ArpOperation::kRequest, "198.19.255.1", target), PACKET_BROADCAST, false}, view, none) !=
+           DropReason::kNone);
+    EXPECT(none.answered == nullptr);
+  }
+}
+
+TEST("whoever says that he has an address claims it, whatever the table says") {
+  const auto to_us = [](std::vector<uint8_t> frame) {
+    Put(frame, 0, "02000000000f");
+    return frame;
+  };
+  const auto from_us = [](std::vector<uint8_t> frame) {
+    Put(frame, 6, "02000000000f");
+    Put(frame, 22, "02000000000f");
+    return frame;
+  };
+  auto own_advertisement = Hex(kAdvertisementHex);
+  auto advertisement = own_advertisement;
+  Put(advertisement, 0, "02000000000f 02000000000c");
+  Put(advertisement, 80, "02000000000c");
+  Rechecksum(advertisement);
+  auto elsewhere = advertisement;
+  elsewhere[5] = 0x77;
+  const auto reply = Arp(ArpOperation::kReply, "192.0.2.7", "198.18.0.1");
+  const struct {
+    const char* what;
+    std::vector<uint8_t> frame;
+    uint8_t packet_type;
+    const char* claim;
+  } rows[] = {
+      {"an ARP reply", reply, PACKET_BROADCAST, "192.0.2.7 at 02000000000c"},
+      {"an ARP reply to us", to_us(reply), PACKET_HOST, "192.0.2.7 at 02000000000c"},
+      {"an ARP request for another address", Arp(ArpOperation::kRequest, "192.0.2.7", "192.0.2.8"), PACKET_BROADCAST,
+       "192.0.2.7 at 02000000000c"},
+      {"an ARP announcement", Arp(ArpOperation::kRequest, "192.0.2.7", "192.0.2.7"), PACKET_BROADCAST,
+       "192.0.2.7 at 02000000000c"},
+      {"an ARP probe", Arp(ArpOperation::kRequest, "0.0.0.0", "192.0.2.7"), PACKET_BROADCAST, ""},
+      {"our own ARP reply", from_us(reply), PACKET_BROADCAST, ""},
+      {"an ARP reply that was sent to another host", reply, PACKET_OTHERHOST, ""},
+      {"an ARP reply, cut off", {reply.begin(), reply.begin() + 41}, PACKET_BROADCAST, ""},
+      {"an advertisement", advertisement, PACKET_HOST, "2001:db8::5 at 02000000000c"},
+      {"our own advertisement", own_advertisement, PACKET_HOST, ""},
+      {"an advertisement to another MAC address", elsewhere, PACKET_HOST, ""},
+      {"a solicitation", Hex(kSolicitationHex), PACKET_MULTICAST, ""},
+  };
+  for (const auto& row : rows) {
+    const Protocol protocol = row.frame[12] == 0x86 ? Protocol::kNdp : Protocol::kArp;
+    EXPECT_EQ(Show(ReadClaim(protocol, {row.frame, row.packet_type, false}, kOwnMac)), row.claim, row.what);
+    EXPECT_EQ(Show(ReadClaim(protocol, {row.frame, row.packet_type, true}, kOwnMac)), "", row.what);
+  }
+}
+
 }  // namespace garpoon::test

@@ -64,6 +64,10 @@ TEST("the kernel's duplicate address detection and ours are the same frame") {
                   "87 00 4ce5 00000000 20010db8000000000000000000000005"));
 }
 
+TEST("the kernel's solicitation and ours are the same frame") {
+  EXPECT_EQ(ToHex(BuildNeighborSolicitation(Ip("2001:db8::5"), kHostMac, Ip("2001:db8::c"))), ToHex(kSolicitationHex));
+}
+
 TEST("duplicate address detection asks the group of the whole suffix") {
   const auto frame = BuildDadSolicitation(Ip("2001:db8::ffee:ddcc:bbaa"), kOwnMac);
   EXPECT_EQ(ToHex(frame).substr(0, 12), "3333ffccbbaa");

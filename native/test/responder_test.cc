@@ -2,6 +2,7 @@
 #include "../responder.h"
 
 #include <atomic>
+#include <cstring>
 #include <mutex>
 #include <optional>
 
@@ -18,6 +19,10 @@ std::string Describe(const Event& event) {
       return Name(event.change);
     case Event::Kind::kConflict:
       return "conflict " + Format(*event.address) + " " + Format(event.mac);
+    case Event::Kind::kAnswer:
+      return "answer " + Format(*event.address) + " " + Format(event.mac);
+    case Event::Kind::kLapse:
+      return "lapse";
     case Event::Kind::kError:
       return event.failure.operation;
   }
@@ -375,6 +380,85 @@ NETWORK_TEST("falls silent when its owner is, and stays so until there is a new 
   subject.Announce({"198.18.0.5"});
   EXPECT(!Ask(cable, kArpRequestHex).empty());
   EXPECT(subject.responder->Renew());
+}
+
+NETWORK_TEST("is silent from the moment its thread runs again after a lapse, until there is a table made since") {
+  for (const Nanoseconds deadline : {Nanoseconds{0}, 60'000 * kMillisecond}) {
+    const Cable cable;
+    Subject subject({.deadline = deadline, .lapse = 200 * kMillisecond});
+    subject.Announce({"198.18.0.5"});
+    EXPECT(!Ask(cable, kArpRequestHex).empty());
+    while (!cable.Receive(IsArpReply, 50).empty()) {
+    }
+    // The packet thread is held at the event of the interface.
+    auto held = subject.events.Hold();
+    RunIp("link add br9 type bridge");
+    cable.Send(Hex(kArpRequestHex));
+    subject.responder->SetTable({{test::Ip("198.18.0.5"), 0}}, {InterfaceSet{}});  // by one who knows nothing of it
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    cable.Send(Hex(kArpRequestHex));
+    held.unlock();
+    EXPECT(Eventually([&] { return subject.events.Has(":lapse"); }));
+    EXPECT(Eventually([&] { return subject.stats->Get(Counter::kTableSwaps) == 2; }));
+    cable.Send(Hex(kArpRequestHex));
+    EXPECT(Eventually([&] { return subject.stats->Get(DropReason::kSilent) == 3; }));
+    EXPECT(cable.Receive(IsArpReply, 50).empty());
+    EXPECT(!subject.responder->Renew());
+    EXPECT(subject.responder->GetStatus().silent);
+    EXPECT_EQ(subject.stats->Get(Counter::kLapses), 1u);
+    subject.Announce({"198.18.0.5"});
+    EXPECT(!Ask(cable, kArpRequestHex).empty());
+    EXPECT(subject.responder->Renew());
+    RunIp("link del br9");
+  }
+}
+
+NETWORK_TEST("asks for addresses of others, and tells who answers, while it answers for its own") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5"});
+  const IpAddress asked[] = {test::Ip("198.18.0.77"), test::Ip("2001:db8::77")};
+  EXPECT(Eventually([&] { return subject.responder->GetStatus().filters[0] == SocketFilter::Form::kExact; }));
+  EXPECT_EQ(subject.responder->Ask(asked, {"eth7"}), 2u);
+  EXPECT_EQ(subject.responder->Ask(asked, {"near"}), 2u);
+  const auto is_question = [](const std::vector<uint8_t>& frame) {
+    return IsGratuitous(frame) || (frame.size() == 86 && frame[12] == 0x86 && frame[54] == 135);
+  };
+  for (int i = 0; i < 2; i++) EXPECT(!cable.Receive(is_question, 5000).empty());
+  auto reply = Hex(kArpReplyHex);
+  for (const auto& [at, mac] : {std::pair{0, kOwnMac}, {6, kHostMac}, {22, kHostMac}, {32, kOwnMac}}) {
+    std::ranges::copy(mac.bytes, reply.begin() + at);
+  }
+  reply[31] = 77;
+  for (int i = 0; i < 1000; i++) cable.Send(reply);
+  EXPECT(!Ask(cable, kArpRequestHex).empty());
+  EXPECT(Eventually([&] { return subject.events.Has("near:answer 198.18.0.77 02:00:00:00:00:0c"); }));
+  EXPECT_EQ(subject.stats->Get(Counter::kArpReceived), subject.stats->Get(Counter::kArpAnswered));
+  // It ends with questions open.
+  EXPECT_EQ(subject.responder->Ask(asked, {}), 2u);
+}
+
+NETWORK_TEST("counts by address, and is read meanwhile") {
+  const Cable cable;
+  Subject subject;
+  subject.Announce({"198.18.0.5"});
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    while (!done) (void)subject.responder->PackAddressStats();
+  });
+  for (int i = 0; i < 100; i++) {
+    subject.Announce(i % 2 == 0 ? std::vector{"198.18.0.5", "198.18.0.6"} : std::vector{"198.18.0.5"});
+    EXPECT(!Ask(cable, kArpRequestHex).empty());
+  }
+  done = true;
+  reader.join();
+  const auto packed = subject.responder->PackAddressStats();
+  uint64_t requests = 0, responses = 0;
+  std::memcpy(&requests, &packed[24], 8);
+  std::memcpy(&responses, &packed[32], 8);
+  EXPECT_EQ(packed.size(), 2 * kPackedStatsSize);
+  EXPECT_EQ(responses, subject.stats->Get(Counter::kArpAnswered));
+  EXPECT_EQ(requests, responses);
 }
 
 NETWORK_TEST("a filter lets the new address through before it knows only the addresses of the table") {

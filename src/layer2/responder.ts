@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName, inspect } from 'node:util';
-import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
+import { type Address, addressFromBytes, formatAddress, parseAddress } from '../ip/address.ts';
 
 /**
  * An address to answer for. `interfaces` holds names and globs (`eth*`), and need not exist yet: an interface that
@@ -29,6 +29,12 @@ export type ResponderOptions = {
    * for ever. A process that hangs must not hold for ever what others have taken over.
    */
   readonly deadline?: number;
+  /**
+   * For how many ms (100 to a day) the native thread may not run, because the process was stopped, the machine suspended
+   * or its processor taken, without falling silent when it runs again; 0, which is the default: for ever. It is noticed
+   * up to a quarter of the time early.
+   */
+  readonly lapse?: number;
   /** Whether the native thread may run before ordinary ones (SCHED_FIFO), where the system permits it; by default it may. */
   readonly realtime?: boolean;
   /**
@@ -60,6 +66,9 @@ export type InterfaceChange = 'added' | 'removed' | 'up' | 'down' | 'mac' | 'ren
 export type ResponderEvent =
   | { readonly type: 'interface'; readonly name: string; readonly index: number; readonly change: InterfaceChange }
   | ConflictEvent
+  | AnswerEvent
+  /** The native thread did not run for so long. It is silent, until it gets a table that is made from now on. */
+  | { readonly type: 'lapse'; readonly milliseconds: number }
   | {
       /** Told once when something starts to fail; the responder keeps trying. */
       readonly type: 'error';
@@ -86,6 +95,9 @@ export type ConflictEvent = {
   readonly index: number;
 };
 
+/** A host says that it has an address that was asked for with `ask`. Told at most four times of one question. */
+export type AnswerEvent = Omit<ConflictEvent, 'type'> & { readonly type: 'answer' };
+
 export type InterfaceState = {
   readonly index: number;
   readonly name: string;
@@ -108,7 +120,7 @@ export type ResponderStatus = {
   /** Which frames wake it: those about our addresses, those and some more, or for a moment any. */
   readonly arpFilter: FilterForm;
   readonly ndpFilter: FilterForm;
-  /** The deadline has passed: nothing is answered or announced. */
+  /** The deadline has passed, or the native thread lapsed: nothing is answered or announced. */
   readonly silent: boolean;
 };
 
@@ -135,6 +147,7 @@ export const counterNames = [
   'conflictsReported',
   'conflictsSuppressed',
   'silences',
+  'lapses',
   'sendFailures',
   'kernelDrops',
   'tableSwaps',
@@ -162,6 +175,16 @@ export const counterNames = [
   'dropSilent',
   'dropForeignClaim',
 ] as const;
+
+/** What is counted of one address while it is in the table, and for some time after. */
+export type AddressCounters = {
+  readonly address: Address;
+  /** Requests and solicitations for the address where it is announced, and what was answered of them. */
+  readonly requestsReceived: number;
+  readonly responsesSent: number;
+  /** Frames that announced the address. An IPv4 round has two, and one more for each neighbour told in person. */
+  readonly gratuitousSent: number;
+};
 
 export type CounterName = (typeof counterNames)[number];
 export type Counters = { readonly [name in CounterName]: number };
@@ -205,7 +228,7 @@ export class Responder {
 
   /** Throws an Error with a `code` when the system refuses the thread or its descriptors. */
   constructor(options: ResponderOptions) {
-    const { excludeInterfaces, onEvent, deadline = 0, realtime = true, filter = 'auto' } = options;
+    const { excludeInterfaces, onEvent, deadline = 0, lapse = 0, realtime = true, filter = 'auto' } = options;
     const gratuitous = { ...defaultGratuitous, ...options.gratuitous };
     checkPatterns('excludeInterfaces', excludeInterfaces);
     if (typeof onEvent !== 'function') throw new TypeError(`onEvent: not a function: ${inspect(onEvent)}`);
@@ -215,9 +238,10 @@ export class Responder {
     checkInteger('gratuitous.burst', gratuitous.burst, 1, 65_536);
     if (gratuitous.refresh !== 0) checkInteger('gratuitous.refresh', gratuitous.refresh, 1_000, day);
     checkInteger('deadline', deadline, 0, day);
+    if (lapse !== 0) checkInteger('lapse', lapse, 100, day);
     this.#addon = loadAddon();
     try {
-      const settings = { excludeInterfaces, ...gratuitous, deadline, realtime, filter, seed: process.pid };
+      const settings = { excludeInterfaces, ...gratuitous, deadline, lapse, realtime, filter, seed: process.pid };
       this.#handle = this.#addon.open(settings, (event) => onEvent(fromNative(event)));
     } catch (cause) {
       if (!(cause instanceof Error) || !('errno' in cause)) throw cause;
@@ -229,7 +253,7 @@ export class Responder {
   /**
    * Replaces the whole table, within a moment. A request that comes in meanwhile is answered by the old table or the
    * new one. Says nothing to the neighbours: see `announce`. A table that has an address twice is not taken, and an
-   * error event says so. Does what `renew` does, and ends the silence after a missed deadline.
+   * error event says so. Does what `renew` does, and ends the silence after a missed deadline or a lapse.
    */
   setAnnouncements(table: readonly Announcement[]): void {
     const { packed, interfaceSets } = pack('announcements', table);
@@ -254,8 +278,23 @@ export class Responder {
   }
 
   /**
+   * Asks the LAN once who has these addresses, which need not be in the table: on every interface that is among "all",
+   * or on those of the names and globs. Whoever says within a second that he has one comes as an `answer`. It changes
+   * no host's cache but that whoever answers for an IPv6 address learns ours.
+   *
+   * Returns how many of the addresses are asked for, from the first on; the others are too many for now: 128 are asked
+   * for within a second, or fewer where `gratuitous` sets a lower `burst` and `rate`.
+   */
+  ask(addresses: readonly Address[], interfaces: Announcement['interfaces'] = 'all'): number {
+    if (interfaces !== 'all') checkPatterns('interfaces', interfaces);
+    const packed = packAddresses(addresses);
+    // To the addon an empty list means every interface.
+    return interfaces.length === 0 ? 0 : this.#addon.ask(this.#handle, packed, interfaces === 'all' ? [] : interfaces);
+  }
+
+  /**
    * Tells the native thread that this process is alive and knows what it announces. False when that comes after the
-   * deadline: others may have taken over, so the thread stays silent until it gets a table that was made since.
+   * deadline or a lapse: others may have taken over, so the thread stays silent until it gets a table that was made since.
    */
   renew(): boolean {
     return this.#addon.renew(this.#handle);
@@ -283,6 +322,14 @@ export class Responder {
     ) as Counters;
   }
 
+  /**
+   * Of the addresses of the table, and of the last thousand that left it: those go on where they stopped when they come
+   * back. From one copy, made when this is called.
+   */
+  addressCounters(): Iterable<AddressCounters> {
+    return unpackCounters(this.#addon.addressCounters(this.#handle));
+  }
+
   /** Stops answering. Returns when the native thread has ended; no event comes afterwards. Idempotent. */
   close(): void {
     this.#addon.close(this.#handle);
@@ -295,14 +342,18 @@ type Handle = { readonly counters: BigUint64Array };
 
 type NativeEvent =
   | Extract<ResponderEvent, { type: 'interface' }>
+  | Extract<ResponderEvent, { type: 'lapse' }>
   | (Omit<ConflictEvent, 'address'> & { address: string })
+  | (Omit<AnswerEvent, 'address'> & { address: string })
   | { type: 'error'; operation: string; errno: number; name?: string; index?: number; address?: string };
 
 function fromNative(event: NativeEvent): ResponderEvent {
   switch (event.type) {
     case 'interface':
+    case 'lapse':
       return event;
     case 'conflict':
+    case 'answer':
       return { ...event, address: parseAddress(event.address)! };
     case 'error': {
       const { errno, address, ...rest } = event;
@@ -321,6 +372,8 @@ type Addon = {
   setAnnouncements(handle: Handle, packed: Uint8Array, interfaceSets: readonly (readonly string[])[]): void;
   announce(handle: Handle, packed: Uint8Array, rounds: number): void;
   probe(handle: Handle, packed: Uint8Array): void;
+  ask(handle: Handle, packed: Uint8Array, interfaces: readonly string[]): number;
+  addressCounters(handle: Handle): Uint8Array;
   renew(handle: Handle): boolean;
   status(handle: Handle): ResponderStatus;
   interfaces(handle: Handle): InterfaceState[];
@@ -328,7 +381,9 @@ type Addon = {
   close(handle: Handle): void;
 };
 
-type NativeSettings = Required<Pick<ResponderOptions, 'excludeInterfaces' | 'deadline' | 'realtime' | 'filter'>> &
+type NativeSettings = Required<
+  Pick<ResponderOptions, 'excludeInterfaces' | 'deadline' | 'lapse' | 'realtime' | 'filter'>
+> &
   GratuitousOptions & { readonly seed: number };
 
 let loaded: Addon | undefined;
@@ -414,6 +469,18 @@ function packAddresses(addresses: readonly Address[]): Uint8Array {
     'addresses',
     addresses.map((address) => ({ address, interfaces: 'all' })),
   ).packed;
+}
+
+/** As in native/address_stats.h: address (16 bytes) | family | zeros | three counters. */
+const packedCountersSize = 48;
+
+function* unpackCounters(packed: Uint8Array): Generator<AddressCounters> {
+  for (let offset = 0; offset < packed.length; offset += packedCountersSize) {
+    const address = addressFromBytes(packed.subarray(offset, offset + (packed[offset + 16] === 4 ? 4 : 16)))!;
+    const counters = new BigUint64Array(packed.buffer, packed.byteOffset + offset + 24, 3);
+    const [requestsReceived, responsesSent, gratuitousSent] = Array.from(counters, Number) as [number, number, number];
+    yield { address, requestsReceived, responsesSent, gratuitousSent };
+  }
 }
 
 /** Gives every different list of interfaces an index. */

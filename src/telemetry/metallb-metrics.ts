@@ -71,6 +71,25 @@ export function registerClientMetrics(metrics: Metrics, state: () => ClientState
   );
 }
 
+export type Layer2Use = {
+  readonly ip: string;
+  readonly requestsReceived: number;
+  readonly responsesSent: number;
+  readonly gratuitousSent: number;
+};
+
+/** Speaker: what was asked, answered and announced on the LAN, by address. */
+export function registerLayer2Metrics(metrics: Metrics, addresses: () => Iterable<Layer2Use>): void {
+  const counter = (name: string, help: string, value: (use: Layer2Use) => number) =>
+    metrics.register('counter', { name: `metallb_layer2_${name}`, help, labels: ['ip'] }, () =>
+      Array.from(addresses(), (use) => ({ labels: { ip: use.ip }, value: value(use) })),
+    );
+  const ofRequests = 'ARP requests and neighbour solicitations for the address';
+  counter('requests_received', `${ofRequests} that this node is to answer`, ({ requestsReceived }) => requestsReceived);
+  counter('responses_sent', `${ofRequests} that were answered`, ({ responsesSent }) => responsesSent);
+  counter('gratuitous_sent', 'Frames that announced the address unasked', ({ gratuitousSent }) => gratuitousSent);
+}
+
 export type Announced = {
   /** `namespace/name`. */
   readonly service: string;

@@ -32,6 +32,8 @@ const addonFunctions = [
   'setAnnouncements',
   'announce',
   'probe',
+  'ask',
+  'addressCounters',
   'renew',
   'status',
   'interfaces',
@@ -39,7 +41,15 @@ const addonFunctions = [
   'close',
 ] as const;
 /** What the addon's `open` is given: everything. */
-const settings = { excludeInterfaces: [], ...defaultGratuitous, deadline: 0, realtime: true, filter: 'auto', seed: 1 };
+const settings = {
+  excludeInterfaces: [],
+  ...defaultGratuitous,
+  deadline: 0,
+  lapse: 0,
+  realtime: true,
+  filter: 'auto',
+  seed: 1,
+};
 
 const ipv4 = parseAddress('198.18.0.5')!;
 const ipv6 = parseAddress('2001:db8::5')!;
@@ -85,10 +95,15 @@ test('refuses what cannot be right, and names it', () => {
     [() => open({ gratuitous: { refresh: 10 } }), RangeError, /gratuitous\.refresh: 10 is not/],
     [() => open({ gratuitous: { unicast: as('everyone') } }), RangeError, /unicast: unknown: "everyone"/],
     [() => open({ deadline: -1 }), RangeError, /deadline: -1 is not/],
+    [() => open({ lapse: 99 }), RangeError, /lapse: 99 is not/],
     [() => open({ filter: as('xdp') }), RangeError, /filter: unknown: "xdp"/],
     [() => open({ realtime: as(1) }), TypeError, /realtime: not a boolean/],
     [(r) => r.announce([ipv4], 0), RangeError, /rounds: 0 is not/],
     [(r) => r.probe(as('all')), TypeError, /addresses: not an array: 'all'/],
+    [(r) => r.ask(as(ipv4)), TypeError, /addresses: not an array/],
+    [(r) => r.ask([ipv4], as('v0')), TypeError, /interfaces: not an array: 'v0'/],
+    [(r) => r.ask([ipv4], ['a/b']), RangeError, /interfaces: 'a\/b' cannot be/],
+    [(r) => r.ask([parseAddress('224.0.0.1')!]), RangeError, /224\.0\.0\.1 is not an address that a host can hold/],
     [(r) => r.setAnnouncements(as({})), TypeError, /announcements: not an array: \{\}/],
     [(r) => r.setAnnouncements(as([null])), TypeError, /announcements: not an address: undefined/],
     [(r) => r.setAnnouncements([as({ address: ipv4 })]), TypeError, /interfaces of 198\.18\.0\.5: not an array/],
@@ -143,6 +158,9 @@ test('the addon checks its arguments by itself', () => {
     [() => addon.setAnnouncements(handle, packed(good), ['eth0']), /interfaces: not an array/],
     [() => addon.setAnnouncements(handle, packed(good.replace('04 00', '04 02')), [[]]), /a byte that must be zero/],
     [() => addon.announce(handle, packed(good)), /rounds: not a number/],
+    [() => addon.ask(handle, packed(good)), /interfaces: not an array/],
+    [() => addon.ask(handle, packed('c6'), []), /not a multiple of 20/],
+    [() => addon.addressCounters({}), /not a responder/],
     [() => addon.renew({}), /not a responder/],
     [() => addon.announce(handle, packed(good.replace('04 00', '09 00'))), /announcement 0: the family is neither/],
   ];
@@ -234,6 +252,8 @@ test('closes twice, and is of no use afterwards but for its counters', async () 
   assert.throws(() => responder.setAnnouncements([]), closed);
   assert.throws(() => responder.announce([ipv4]), closed);
   assert.throws(() => responder.probe([ipv4]), closed);
+  assert.throws(() => responder.ask([ipv4]), closed);
+  assert.throws(() => responder.addressCounters(), closed);
   assert.throws(() => responder.renew(), closed);
   assert.throws(() => responder.status(), closed);
   assert.throws(() => responder.interfaces(), closed);

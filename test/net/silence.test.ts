@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { netSuite } from '../support/net-suite.ts';
 import type { Received } from '../support/packet-io.ts';
 import type { Frame } from '../support/packets.ts';
@@ -189,4 +191,94 @@ test('never falls silent without a deadline', async () => {
   assert.equal(await bed.responder.renew(), true);
   assert.equal((await bed.responder.status()).silent, false);
   assert.deepEqual([(await bed.responder.counters()).silences, (await bed.responder.counters()).dropSilent], [0, 0]);
+});
+
+// Whoever is gone for long enough is replaced, whatever its control plane may think of itself.
+const lapse = 300;
+const lapses = () => bed.responder.events.filter((event) => event.type === 'lapse');
+
+for (const [name, options] of [
+  ['with a deadline', { deadline: 60_000, renewEvery: 50, lapse }],
+  ['without a deadline', { lapse }],
+] as const) {
+  test(`says nothing from the moment it goes on after its thread lapsed, ${name}, until there is a new table`, async () => {
+    await start(options);
+    await bed.responder.announce(vip.v4);
+    await stop();
+    const { asked, heard } = await askUntil(passed(1_000));
+    assert.deepEqual(heard, []);
+    proceed();
+    assert.deepEqual(await passedOver(asked), []);
+    assert.equal(await bed.responder.renew(), false);
+    assert.equal((await bed.responder.status()).silent, true);
+    const { lapses: counted, silences } = await bed.responder.counters();
+    assert.deepEqual([counted, silences], [1, 1]);
+    const [event, ...more] = lapses();
+    assert.ok(event?.type === 'lapse' && more.length === 0);
+    assert.ok(event.milliseconds >= 1_000 && event.milliseconds < 3_000, `${event.milliseconds} ms`);
+
+    await bed.serve(...addresses);
+    assert.equal(await bed.responder.renew(), true);
+    for (const address of addresses) await bed.ask(address);
+    bed.wire.clear();
+    await passed(3 * interval);
+    assert.deepEqual(bed.wire.takeAll(isAnnouncement), [], 'announces what was asked for before the lapse');
+    assert.equal(lapses().length, 1);
+  });
+}
+
+test('answers nothing of a flood that it was in the middle of when it was stopped', async () => {
+  await start({ lapse });
+  const flood = (count: number) => {
+    for (let i = 0; i < count; i++) bed.wire.send(...addresses.map(requestFor));
+  };
+  flood(2_000);
+  await eventually('it is at it', () => bed.wire.take(isAnswer) !== undefined);
+  await stop();
+  flood(500);
+  await passed(2 * lapse);
+  await arrived();
+  bed.wire.clear();
+  proceed();
+  await eventually('the lapse is told', () => lapses().length > 0);
+  await eventually('all requests are dealt with', async () => {
+    const { arpReceived, arpAnswered, dropSilent } = await bed.responder.counters();
+    return arpReceived >= 2_500 && dropSilent > 0 && arpAnswered < arpReceived;
+  });
+  await arrived();
+  assert.deepEqual(bed.wire.takeAll(isAnswer), []);
+});
+
+test('is not disturbed by a stop that is shorter than a lapse', async () => {
+  await start({ lapse: 2_000 });
+  await stop();
+  const { asked } = await askUntil(passed(500));
+  proceed();
+  await bed.barrier();
+  assert.equal(answersAmong(bed.wire.takeAll(isAnswer)), asked);
+  assert.deepEqual([await bed.responder.renew(), lapses()], [true, []]);
+});
+
+test('does not lapse while every processor is taken by others, where it may run in real time', async () => {
+  await start({ lapse });
+  if ((await bed.responder.status()).scheduling !== 'fifo') return;
+  const hogs = Array.from({ length: 2 * availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+  );
+  try {
+    await passed(3_000);
+    for (const address of addresses) await bed.ask(address);
+    assert.deepEqual([(await bed.responder.counters()).lapses, lapses()], [0, []]);
+  } finally {
+    for (const hog of hogs) hog.kill('SIGKILL');
+  }
+});
+
+test('does not take rest for a lapse, and wakes a few times a second for it', async () => {
+  await start({ lapse });
+  const before = (await bed.responder.counters()).wakeups;
+  await passed(1_500);
+  const { wakeups, lapses: counted } = await bed.responder.counters();
+  assert.equal(counted, 0);
+  assert.ok(wakeups - before > 10 && wakeups - before < 60, `${wakeups - before} wake-ups`);
 });

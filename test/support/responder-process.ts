@@ -4,7 +4,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Counters, InterfaceState, ResponderEvent, ResponderStatus } from '../../src/layer2/responder.ts';
+import { formatAddress } from '../../src/ip/address.ts';
+import type {
+  AddressCounters,
+  Counters,
+  InterfaceState,
+  ResponderEvent,
+  ResponderStatus,
+} from '../../src/layer2/responder.ts';
 import { eventually } from './eventually.ts';
 import type { Netns } from './netns.ts';
 import type { AddressRange, Command, ProgramOptions, Report, SwapTimes, Wish } from './responder-program.ts';
@@ -87,6 +94,11 @@ export class ResponderProcess {
     await this.#ask({ do: 'probe', addresses });
   }
 
+  /** Resolves to how many of the addresses are asked for. */
+  async ask(addresses: readonly string[], interfaces: Wish['interfaces'] = 'all'): Promise<number> {
+    return (await this.#ask({ do: 'ask', addresses, interfaces })) as number;
+  }
+
   async renew(): Promise<boolean> {
     return (await this.#ask({ do: 'renew' })) as boolean;
   }
@@ -101,6 +113,17 @@ export class ResponderProcess {
 
   async counters(): Promise<Counters> {
     return (await this.#ask({ do: 'counters' })) as Counters;
+  }
+
+  /** By the address's text: requests received, responses sent, gratuitous frames sent. */
+  async addressCounters(): Promise<ReadonlyMap<string, readonly [number, number, number]>> {
+    const all = (await this.#ask({ do: 'addressCounters' })) as AddressCounters[];
+    return new Map(
+      all.map(({ address, requestsReceived, responsesSent, gratuitousSent }) => [
+        formatAddress(address),
+        [requestsReceived, responsesSent, gratuitousSent],
+      ]),
+    );
   }
 
   async interfaces(): Promise<InterfaceState[]> {

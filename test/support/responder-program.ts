@@ -20,7 +20,8 @@ export type Command = { readonly id: number } & (
   | { readonly do: 'announce'; readonly addresses: readonly string[]; readonly rounds?: number | undefined }
   | ({ readonly do: 'announceRange' } & AddressRange)
   | { readonly do: 'probe'; readonly addresses: readonly string[] }
-  | { readonly do: 'renew' | 'status' | 'counters' | 'interfaces' | 'close' }
+  | { readonly do: 'ask'; readonly addresses: readonly string[]; readonly interfaces: readonly string[] | 'all' }
+  | { readonly do: 'renew' | 'status' | 'counters' | 'addressCounters' | 'interfaces' | 'close' }
   /** Frees what JavaScript no longer needs, so that the memory of the process is what it keeps. */
   | { readonly do: 'collectGarbage' }
   /** Answered first; then the event loop stands still for as many milliseconds. */
@@ -81,12 +82,16 @@ function run(command: Command): unknown {
       return responder.announce(addresses(command));
     case 'probe':
       return responder.probe(command.addresses.map(address));
+    case 'ask':
+      return responder.ask(command.addresses.map(address), command.interfaces);
     case 'renew':
       return responder.renew();
     case 'status':
       return responder.status();
     case 'counters':
       return responder.counters();
+    case 'addressCounters':
+      return Array.from(responder.addressCounters());
     case 'interfaces':
       return responder.interfaces();
     case 'close':

@@ -3,6 +3,7 @@ import {
   registerAllocatorMetrics,
   registerAnnouncedMetric,
   registerClientMetrics,
+  registerLayer2Metrics,
 } from '../../src/telemetry/metallb-metrics.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { registerProcessMetrics } from '../../src/telemetry/process-metrics.ts';
@@ -132,4 +133,22 @@ test('the process says what it uses, and since when it runs', async () => {
   assert.ok(Number(values.get('process_cpu_seconds_total')) > 0);
   assert.ok(Number(values.get('process_resident_memory_bytes')) > 10_000_000);
   assert.ok(Math.abs(Number(values.get('process_start_time_seconds')) - 1e9) < 60);
+});
+
+test('what happens on the LAN is counted by address, under MetalLB’s names', async () => {
+  const { metrics } = made();
+  const use = { requestsReceived: 3, responsesSent: 2, gratuitousSent: 10 };
+  let all = [{ ip: '192.0.2.1', ...use }];
+  registerLayer2Metrics(metrics, () => all);
+  const text = await metrics.text();
+  for (const name of ['requests_received', 'responses_sent', 'gratuitous_sent']) {
+    assert.ok(text.includes(`# TYPE metallb_layer2_${name} counter`), name);
+  }
+  assert.deepEqual(await samples(metrics), [
+    'metallb_layer2_requests_received{ip="192.0.2.1"} 3',
+    'metallb_layer2_responses_sent{ip="192.0.2.1"} 2',
+    'metallb_layer2_gratuitous_sent{ip="192.0.2.1"} 10',
+  ]);
+  all = [];
+  assert.deepEqual(await samples(metrics), []);
 });
