@@ -105,6 +105,14 @@ export const flags = {
     default: '86400',
     range: [60, 31_536_000],
   },
+  'lapse-after': {
+    kind: 'integer',
+    help:
+      'when this process is stopped, or kept from the processor, for so many milliseconds, answer for no address until ' +
+      'it is decided anew who announces which; 0: go on answering; below 100 counts as 100',
+    default: '500',
+    range: [0, 86_400_000],
+  },
   'exclude-interfaces': {
     kind: 'text',
     help: 'interfaces never announced on, as comma-separated patterns with * and ?',

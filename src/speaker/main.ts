@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
 import { addressesInArpCache } from '../layer2/arp-cache.ts';
-import { type ConflictEvent, type GratuitousOptions, Responder, type ResponderEvent } from '../layer2/responder.ts';
+import { type GratuitousOptions, Responder, type ResponderEvent } from '../layer2/responder.ts';
 import { Liveness } from '../liveness/liveness.ts';
 import { endpointText } from '../memberlist-lite/address-text.ts';
 import { presets } from '../memberlist-lite/config.ts';
@@ -22,25 +22,32 @@ import { registerSpeakerMetrics } from './speaker-metrics.ts';
 
 type Flags = FlagValues<typeof flags>;
 
+/** What the responder takes, ms. */
+const shortestLapse = 100;
+
 /** `garpoon speaker`: runs until SIGTERM or SIGINT; resolves to the exit code. */
 export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return runDaemon('speaker', flags, argv, env, (values, parent, metrics) => {
     const log = parent.with({ node: values['node-name'] });
     const client = clientFromKubeConfig({ path: values.kubeconfig, clock: systemClock });
     const deadline = values['silence-after'] * 1_000;
+    const lapse = values['lapse-after'] === 0 ? 0 : Math.max(values['lapse-after'], shortestLapse);
     const responder = new Responder({
       excludeInterfaces: values['exclude-interfaces'].split(',').filter(Boolean),
       gratuitous: gratuitousOf(values),
       deadline,
+      lapse,
       onEvent(event) {
         if (event.type === 'conflict') speaker.claimed(event);
-        else logResponderEvent(log, event);
+        else if (event.type === 'lapse') speaker.lapsed(event.milliseconds);
+        else if (event.type !== 'answer') logResponderEvent(log, event);
       },
     });
     const speaker: Speaker = new Speaker({
       client,
       responder,
       deadline,
+      lapse,
       announceRate: values['announce-rate'],
       addressProbe: values['address-probe'],
       addressesOf: addressesInArpCache,
@@ -120,7 +127,7 @@ function gossipKeys(folder: string, log: Logger): { readonly keys?: readonly Uin
 }
 
 /** The responder's thread has no logger of its own. */
-function logResponderEvent(log: Logger, event: Exclude<ResponderEvent, ConflictEvent>): void {
+function logResponderEvent(log: Logger, event: Extract<ResponderEvent, { type: 'interface' | 'error' }>): void {
   const { type, ...fields } = event;
   switch (type) {
     case 'interface':

@@ -1,11 +1,12 @@
+import { formatAddress } from '../ip/address.ts';
 import type { CounterName, Counters, Responder } from '../layer2/responder.ts';
-import { registerAnnouncedMetric, registerClientMetrics } from '../telemetry/metallb-metrics.ts';
+import { registerAnnouncedMetric, registerClientMetrics, registerLayer2Metrics } from '../telemetry/metallb-metrics.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Speaker } from './speaker.ts';
 
 type DropName = Extract<CounterName, `drop${string}`>;
 
-/** All counters but those of frames that are dropped. The native thread counts for the node, not by address. */
+/** All counters but those of frames that are dropped: for the node, not by address. */
 const counters = {
   arpReceived: ['arp_received', 'ARP frames that passed the socket filter'],
   arpAnswered: ['arp_answered', 'ARP requests answered'],
@@ -17,6 +18,7 @@ const counters = {
   conflictsReported: ['conflicts_reported', 'Claims of other hosts to an address of ours that were reported'],
   conflictsSuppressed: ['conflicts_suppressed', 'Such claims not reported: told before, or too many'],
   silences: ['silences', 'Times that nothing more was answered because the speaker did not run'],
+  lapses: ['lapses', 'Times that nothing more was answered because the packet thread itself had not run'],
   sendFailures: ['send_failures', 'Frames that the kernel did not take'],
   kernelDrops: ['kernel_drops', 'Frames lost because the buffer of a socket was full'],
   tableSwaps: ['table_swaps', 'Tables of addresses handed to the packet thread'],
@@ -52,7 +54,7 @@ const drops = {
 export function registerSpeakerMetrics(
   metrics: Metrics,
   speaker: Pick<Speaker, 'announced' | 'clientState' | 'membersAlive' | 'stateAge'>,
-  responder: Pick<Responder, 'counters' | 'status'>,
+  responder: Pick<Responder, 'counters' | 'addressCounters' | 'status'>,
 ): void {
   registerClientMetrics(metrics, () => speaker.clientState());
   registerAnnouncedMetric(metrics, () => speaker.announced());
@@ -74,6 +76,9 @@ export function registerSpeakerMetrics(
     return age === undefined ? [] : [{ labels: {}, value: age / 1_000 }];
   });
   registerCounters(metrics, () => responder.counters());
+  registerLayer2Metrics(metrics, function* () {
+    for (const { address, ...counted } of responder.addressCounters()) yield { ip: formatAddress(address), ...counted };
+  });
   metrics.register(
     'gauge',
     { name: 'garpoon_layer2_silent', help: '1 while nothing is answered because the speaker did not run', labels: [] },

@@ -40,6 +40,8 @@ export type SpeakerOptions = {
   readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'probe' | 'renew' | 'status' | 'close'>;
   /** The responder's `deadline`: it is renewed five times as often. 0: never. */
   readonly deadline: number;
+  /** The responder's `lapse`. 0: never. */
+  readonly lapse: number;
   /** The responder's `gratuitous.rate`. */
   readonly announceRate: number;
   /** What is done about an address that has only just been assigned. */
@@ -283,6 +285,11 @@ export class Speaker {
   /** Another host claims one of our addresses: an event of the responder. */
   claimed(event: ConflictEvent): void {
     this.#conflicts.claimed(event);
+  }
+
+  /** The packet thread did not run for so long, and is silent: an event of the responder. */
+  lapsed(milliseconds: number): void {
+    this.#lease.lapsed(milliseconds);
   }
 
   /**

@@ -102,6 +102,7 @@ async function askedInALife(): Promise<Asked> {
     client: clients[1]!,
     responder,
     deadline: 0,
+    lapse: 0,
     announceRate: 400,
     addressProbe: 'warn',
     addressesOf: () => [],

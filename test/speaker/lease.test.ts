@@ -7,7 +7,7 @@ import { suite } from '../support/suite.ts';
 const test = suite('speaker/lease');
 
 /** A lease of 15 s on a responder that a test may silence. `decide` is what happens when it is silent. */
-function leased(deadline: number, decide: () => Promise<void> = async () => {}) {
+function leased(deadline: number, decide: () => Promise<void> = async () => {}, lapse = 0) {
   const clock = new FakeClock();
   const log = new RecordedLog();
   const state = { silent: false, renewals: 0, decisions: 0 };
@@ -19,7 +19,7 @@ function leased(deadline: number, decide: () => Promise<void> = async () => {}) 
     state.decisions += 1;
     return decide();
   };
-  const lease = new Lease({ responder: { renew }, deadline, clock, onSilenced, log });
+  const lease = new Lease({ responder: { renew }, deadline, lapse, clock, onSilenced, log });
   lease.start();
   return { clock, log, state, lease };
 }
@@ -67,6 +67,35 @@ test('a silence is told once, with its length, and decided upon at every renewal
   state.silent = true;
   await clock.advance(3_000);
   assert.equal(log.of('silenced').length, 2);
+});
+
+for (const deadline of [15_000, 0]) {
+  test(`a lapse is told once and decided upon at once, with a deadline of ${deadline} ms`, async () => {
+    const { clock, log, state, lease } = leased(deadline, undefined, 500);
+    await clock.advance(6_000);
+    assert.equal(state.decisions, 0);
+    state.silent = true;
+    lease.lapsed(800);
+    assert.equal(state.decisions, 1);
+    await clock.advance(6_000);
+    assert.ok(state.decisions > 1, 'it is silent still, and decided upon again');
+    assert.deepEqual(
+      log.of('lapsed').map(({ level, awayFor, lapse }) => [level, awayFor, lapse]),
+      [['error', 800, 500]],
+    );
+    assert.deepEqual(log.of('silenced'), []);
+    state.silent = false;
+    await clock.advance(6_000);
+    const { decisions } = state;
+    await clock.advance(6_000);
+    assert.equal(state.decisions, decisions);
+  });
+}
+
+test('a lapse is decided upon though a table has ended the silence: it may have been decided on before', () => {
+  const { state, lease } = leased(15_000, undefined, 500);
+  lease.lapsed(800);
+  assert.equal(state.decisions, 1);
 });
 
 test('no second decision begins while the first is under way', async () => {

@@ -115,6 +115,28 @@ test(
   }),
 );
 
+for (const lease of [{ deadline: 60_000 }, { deadline: 0 }]) {
+  test(
+    `a speaker whose packet thread lapsed decides everything anew at once, after looking for the ring (deadline ${lease.deadline})`,
+    inWorld(ab, async (world) => {
+      await world.serve('web', '192.0.2.1');
+      await world.serve('dns', '192.0.2.2');
+      const { speaker, responder, liveness, log } = await world.start('node-a', { ...lease, lapse: 500 });
+      responder.bursts.length = 0;
+      // As after a stop: the silence and the news are there at the same time.
+      responder.silent = true;
+      world.ring.add('node-b');
+      speaker.lapsed(800);
+      assert.equal(liveness.rejoins, 1);
+      await eventually('it announces again', () => responder.bursts.length > 0);
+      assert.deepEqual(responder.bursts, ['192.0.2.1']);
+      assert.equal(responder.silent, false);
+      assert.deepEqual(log.of('lapsed').length, 1);
+      assert.deepEqual(log.of('silenced'), []);
+    }),
+  );
+}
+
 for (const [scheduling, remedy] of [
   ['fifo', false],
   ['slice', true],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { parseAddress } from '../../src/ip/address.ts';
 import { type Counters, counterNames } from '../../src/layer2/responder.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { registerSpeakerMetrics } from '../../src/speaker/speaker-metrics.ts';
@@ -8,12 +9,22 @@ import { inWorld, type Station } from './support.ts';
 
 const test = suite('speaker/speaker-metrics');
 
+const [web, dns] = ['192.0.2.1', '2001:db8::1'].map((text) => parseAddress(text)!);
+const countedOf = [
+  { address: web!, requestsReceived: 5, responsesSent: 4, gratuitousSent: 10 },
+  { address: dns!, requestsReceived: 0, responsesSent: 0, gratuitousSent: 3 },
+];
+
 /** Every counter has a value of its own, from 1 on in the order of the names. */
 const counted = Object.fromEntries(counterNames.map((name, i) => [name, i + 1])) as Counters;
 
 function metricsOf({ speaker, responder }: Station): Metrics {
   const metrics = new Metrics(silentLogger);
-  registerSpeakerMetrics(metrics, speaker, { counters: () => counted, status: () => responder.status() });
+  registerSpeakerMetrics(metrics, speaker, {
+    counters: () => counted,
+    addressCounters: () => countedOf,
+    status: () => responder.status(),
+  });
   return metrics;
 }
 
@@ -82,6 +93,20 @@ test(
     assert.ok(later.includes('garpoon_layer2_silent 1'));
     assert.ok(later.includes('garpoon_layer2_scheduling{policy="ordinary"} 1'));
     assert.ok(!later.includes('garpoon_layer2_scheduling{policy="fifo"} 1'));
+  }),
+);
+
+test(
+  'it says by MetalLB’s names what was asked, answered and announced for each address',
+  inWorld(['node-a'], async (world) => {
+    assert.deepEqual(await samples(metricsOf(await world.start('node-a')), 'metallb_layer2_'), [
+      'metallb_layer2_requests_received{ip="192.0.2.1"} 5',
+      'metallb_layer2_requests_received{ip="2001:db8::1"} 0',
+      'metallb_layer2_responses_sent{ip="192.0.2.1"} 4',
+      'metallb_layer2_responses_sent{ip="2001:db8::1"} 0',
+      'metallb_layer2_gratuitous_sent{ip="192.0.2.1"} 10',
+      'metallb_layer2_gratuitous_sent{ip="2001:db8::1"} 3',
+    ]);
   }),
 );
 

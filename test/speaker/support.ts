@@ -199,6 +199,7 @@ export class World {
       client: this.cluster.newClient(),
       responder,
       deadline: 0,
+      lapse: 0,
       announceRate: 400,
       addressProbe: 'warn',
       addressesOf: () => [],

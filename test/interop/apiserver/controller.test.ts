@@ -222,6 +222,7 @@ async function newSpeaker(responder: FakeResponder): Promise<Speaker> {
     log: silentLogger,
     responder,
     deadline: 0,
+    lapse: 0,
     announceRate: 400,
     addressProbe: 'warn',
     addressesOf: () => [],
