@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "address_table.h"
+#include "bfd_packed.h"
 #include "interface_pattern.h"
 #include "responder.h"
 #include "stats.h"
@@ -107,6 +108,15 @@ class EventChannel {
       case Event::Kind::kLapse:
         result["type"] = "lapse";
         result["milliseconds"] = static_cast<double>(event.duration / kMillisecond);
+        break;
+      case Event::Kind::kBfd:
+        result["type"] = "bfd";
+        result["id"] = event.bfd.id;
+        result["state"] = Name(event.bfd.state);
+        result["diagnostic"] = Name(event.bfd.diagnostic);
+        result["remoteState"] = Name(event.bfd.remote_state);
+        result["remoteDiagnostic"] = Name(event.bfd.remote_diagnostic);
+        result["at"] = static_cast<double>(event.bfd.at) / static_cast<double>(kMillisecond);
         break;
       case Event::Kind::kError:
         result["type"] = "error";
@@ -423,6 +433,52 @@ Napi::Value AddressCounters(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// setBfdSessions(handle, packed: Uint8Array): void
+void SetBfdSessions(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    return ThrowType(env, "BFD sessions: not a Uint8Array");
+  }
+  const auto array = info[1].As<Napi::Uint8Array>();
+  std::vector<BfdSettings> sessions;
+  const BfdPackedFault fault = ParsePackedBfd({array.Data(), array.ByteLength()}, sessions);
+  if (fault.what != nullptr) {
+    return ThrowRange(env, "BFD session " + std::to_string(fault.entry) + ": " + fault.what);
+  }
+  Session* const session = OpenSession(info);
+  if (session != nullptr) session->responder->SetBfdSessions(std::move(sessions));
+}
+
+Napi::Value ReportToJavaScript(Napi::Env env, const BfdReport& report) {
+  auto result = Napi::Object::New(env);
+  for (size_t i = 0; i < kBfdFieldNames.size(); i++) {
+    result[kBfdFieldNames[i]] = static_cast<double>(report.Get(static_cast<BfdField>(i)));
+  }
+  result["state"] = Name(static_cast<BfdState>(report.Get(BfdField::kState)));
+  result["diagnostic"] = Name(static_cast<BfdDiagnostic>(report.Get(BfdField::kDiagnostic)));
+  result["remoteState"] = Name(static_cast<BfdState>(report.Get(BfdField::kRemoteState)));
+  result["remoteDiagnostic"] = Name(static_cast<BfdDiagnostic>(report.Get(BfdField::kRemoteDiagnostic)));
+  return result;
+}
+
+// bfdSessions(handle): {sessions: {id, and every BfdField}[], unclaimed: every BfdField}
+Napi::Value BfdSessions(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Session* const session = OpenSession(info);
+  if (session == nullptr) return {};
+  auto sessions = Napi::Array::New(env);
+  for (const auto& [id, report] : session->responder->BfdReports()) {
+    auto entry = ReportToJavaScript(env, *report).As<Napi::Object>();
+    if (env.IsExceptionPending()) return {};
+    entry["id"] = id;
+    sessions[sessions.Length()] = entry;
+  }
+  auto result = Napi::Object::New(env);
+  result["sessions"] = sessions;
+  result["unclaimed"] = ReportToJavaScript(env, session->responder->BfdUnclaimed());
+  return result;
+}
+
 // renew(handle): boolean, false when it is too late: after the deadline, or a lapse
 Napi::Value Renew(const Napi::CallbackInfo& info) {
   Session* const session = OpenSession(info);
@@ -504,12 +560,17 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto names = Napi::Array::New(env, kCounterCount);
   for (uint32_t i = 0; i < kCounterCount; i++) names[i] = Napi::String::New(env, kCounterNames[i]);
   exports["counterNames"] = names;
+  auto drops = Napi::Array::New(env, kBfdDropNames.size());
+  for (uint32_t i = 0; i < kBfdDropNames.size(); i++) drops[i] = Napi::String::New(env, kBfdDropNames[i]);
+  exports["bfdDropNames"] = drops;
   exports["open"] = Napi::Function::New(env, Open, "open");
   exports["setAnnouncements"] = Napi::Function::New(env, SetAnnouncements, "setAnnouncements");
   exports["announce"] = Napi::Function::New(env, Announce, "announce");
   exports["probe"] = Napi::Function::New(env, Probe, "probe");
   exports["ask"] = Napi::Function::New(env, Ask, "ask");
   exports["addressCounters"] = Napi::Function::New(env, AddressCounters, "addressCounters");
+  exports["setBfdSessions"] = Napi::Function::New(env, SetBfdSessions, "setBfdSessions");
+  exports["bfdSessions"] = Napi::Function::New(env, BfdSessions, "bfdSessions");
   exports["renew"] = Napi::Function::New(env, Renew, "renew");
   exports["status"] = Napi::Function::New(env, GetStatus, "status");
   exports["interfaces"] = Napi::Function::New(env, Interfaces, "interfaces");

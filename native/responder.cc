@@ -25,8 +25,8 @@ constexpr size_t kManyFrames = 32;
 constexpr size_t kOrdersPerTurn = 1024;
 constexpr int kSendTurns = 4;
 
-// An epoll token is a source in the upper half and an interface index in the lower.
-enum class Source : uint32_t { kWake, kTimer, kNetlink, kArp, kNdp };
+// An epoll token is a source in the upper half and an interface index in the lower; of BFD, a descriptor.
+enum class Source : uint32_t { kWake, kTimer, kNetlink, kArp, kNdp, kBfd };
 
 constexpr uint64_t Token(Source source, int index = 0) {
   return uint64_t{static_cast<uint32_t>(source)} << 32 | static_cast<uint32_t>(index);
@@ -113,6 +113,28 @@ bool Responder::Renew() {
   return false;
 }
 
+void Responder::SetBfdSessions(std::vector<BfdSettings> sessions) {
+  std::map<std::string, std::shared_ptr<BfdReport>> former(bfd_reports_.begin(), bfd_reports_.end());
+  bfd_reports_.clear();
+  std::vector<BfdWish> wishes;
+  wishes.reserve(sessions.size());
+  for (BfdSettings& settings : sessions) {
+    auto& report = former[settings.id];
+    if (report == nullptr) {
+      report = std::make_shared<BfdReport>();
+      report->Set(BfdField::kState, static_cast<uint64_t>(BfdState::kDown));
+      report->Set(BfdField::kRemoteState, static_cast<uint64_t>(BfdState::kDown));
+    }
+    bfd_reports_.emplace_back(settings.id, report);
+    wishes.push_back({std::move(settings), report});
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    bfd_mail_ = std::move(wishes);
+  }
+  Wake();
+}
+
 std::shared_ptr<const std::vector<LinkState>> Responder::Links() const {
   const std::lock_guard lock(mutex_);
   return snapshot_;
@@ -148,6 +170,20 @@ Failure Responder::Open() {
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &interest) != 0) return {"epoll_ctl", errno};
   }
   PublishLinks();
+  const auto tell = [this](const BfdEvent& bfd) {
+    Event event;
+    event.kind = Event::Kind::kBfd;
+    event.bfd = bfd;
+    Emit(event);
+  };
+  const auto fail = [this](const Failure& failure) {
+    stats_->Add(Counter::kSocketFailures);
+    Event event;
+    event.failure = failure;
+    Emit(event);
+  };
+  const auto token_of = [](int fd) { return Token(Source::kBfd, fd); };
+  bfd_ = std::make_unique<BfdEngine>(BfdEngine::Outside{epoll_.get(), token_of, tell, fail}, bfd_unclaimed_);
   return {};
 }
 
@@ -190,12 +226,14 @@ void Responder::Run() {
     stats_->Add(Counter::kWakeups);
     LookAtLease();
     for (int i = 0; i < count; i++) Dispatch(events[static_cast<size_t>(i)].data.u64);
+    bfd_->RunDue();
     busy_frames = ServeBusy();
     more_groups = StepGroups();
     HandOnOrders();
     SendDue();
     ArmTimer();
   }
+  bfd_->Close();
   ports_.clear();
 }
 
@@ -227,15 +265,21 @@ void Responder::Dispatch(uint64_t token) {
     case Source::kNdp:
       Serve(token);
       break;
+    case Source::kBfd:
+      bfd_->Receive(IndexOf(token));
+      break;
   }
 }
 
 void Responder::TakeMail() {
   std::vector<Batch> mail;
+  std::optional<std::vector<BfdWish>> bfd_mail;
   {
     const std::lock_guard lock(mutex_);
     mail.swap(mailbox_);
+    bfd_mail.swap(bfd_mail_);
   }
+  if (bfd_mail) bfd_->Apply(*std::move(bfd_mail));
   for (Batch& batch : mail) {
     for (const auto& [failure, address] : batch.failures) {
       Event event;
@@ -322,6 +366,7 @@ void Responder::LookAtLease() {
     backlog_.Clear();
   }
   silent_ = silent;
+  bfd_->Hold(silent);
 }
 
 // Others may have taken over meanwhile.
@@ -347,6 +392,7 @@ void Responder::FollowLinks() {
   if (changes.empty()) return;
   stats_->Add(Counter::kLinkChanges, changes.size());
   PublishLinks();
+  bfd_->FollowInterfaces();
   std::set<int> affected;
   std::set<int> ipv6_up;
   for (const LinkChange& change : changes) {
@@ -421,7 +467,10 @@ void Responder::Refresh(int index, Cause cause) {
 }
 
 void Responder::RefreshAll(Cause cause) {
-  for (const auto& [index, link] : monitor_.table().links()) Refresh(index, cause);
+  for (const auto& [index, link] : monitor_.table().links()) {
+    Refresh(index, cause);
+    bfd_->RunDue();  // to open a packet socket takes the kernel some milliseconds
+  }
 }
 
 void Responder::PublishLinks() {
@@ -524,7 +573,7 @@ void Responder::SendDue() {
 
 void Responder::ArmTimer() {
   if (options_.lapse != 0 && beat_at_ <= Now()) beat_at_ = Now() + pulse_.Interval();
-  Nanoseconds next = std::min(retry_at_, options_.lapse == 0 ? kNever : beat_at_);
+  Nanoseconds next = std::min({retry_at_, bfd_->Deadline(), LeaseEnd(), options_.lapse == 0 ? kNever : beat_at_});
   for (const auto& [index, port] : ports_) next = std::min(next, port->Deadline());
   if (next == armed_for_) return;
   armed_for_ = next;
@@ -534,6 +583,15 @@ void Responder::ArmTimer() {
   setting.it_value.tv_sec = static_cast<time_t>(at / 1'000'000'000);
   setting.it_value.tv_nsec = static_cast<long>(at % 1'000'000'000);
   timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &setting, nullptr);
+}
+
+// When BFD has to be told of the silence: it may not be awake for anything else.
+Nanoseconds Responder::LeaseEnd() const {
+  if (options_.deadline == 0 || silent_ || !bfd_->HasTied()) return kNever;
+  const Nanoseconds until = lease_until_.load(std::memory_order_relaxed);
+  const Nanoseconds now = NowWithSuspend();
+  // Rounded up: a timer that is set anew each time costs more than a late one.
+  return (Now() + (until > now ? until - now : 0)) / kMillisecond * kMillisecond + 2 * kMillisecond;
 }
 
 // Counts a failure, has it tried again later, and tells JavaScript unless it was told the same before.

@@ -9,6 +9,8 @@
 //   (queue)                    <-- sink(Event)        <-- sink(Event)
 //   Ask                        --> Inquirer: a thread and sockets of its own --> mailbox
 //   Renew                      --> lease_until_       --> read whenever it is awake
+//   SetBfdSessions             --> bfd_mail_, eventfd --> bfd_ (unlocked)
+//   (any memory)                                      <-- BfdReport of each session
 #pragma once
 
 #include <pthread.h>
@@ -30,6 +32,7 @@
 #include "address_table.h"
 #include "announce_backlog.h"
 #include "announcement_queue.h"
+#include "bfd_engine.h"
 #include "conflict_watch.h"
 #include "fd.h"
 #include "inquirer.h"
@@ -54,7 +57,7 @@ struct ResponderOptions {
 };
 
 struct Event {
-  enum class Kind : uint8_t { kInterface, kConflict, kAnswer, kLapse, kError };
+  enum class Kind : uint8_t { kInterface, kConflict, kAnswer, kLapse, kBfd, kError };
   Kind kind = Kind::kError;
   int index = 0;     // of the interface; 0 when the event is about none
   std::string name;  // of the interface
@@ -63,6 +66,7 @@ struct Event {
   std::optional<IpAddress> address;  // always of a conflict and an answer; of an error that is about one
   MacAddress mac;                    // of who claims it
   Nanoseconds duration = 0;          // of a lapse
+  BfdEvent bfd;
 };
 
 // Called on the packet thread; must not block. False when the event was not taken.
@@ -102,6 +106,16 @@ class Responder {
   // the packet thread did not run itself: a lapse. False when it has: others have taken over meanwhile, so only a table
   // that was made since ends the silence.
   [[nodiscard]] bool Renew();
+
+  // Replaces the BFD sessions: see BfdTable::Apply. Ids and peers are unique.
+  void SetBfdSessions(std::vector<BfdSettings> sessions);
+
+  // Of the sessions that were set last, in that order.
+  [[nodiscard]] const std::vector<std::pair<std::string, std::shared_ptr<BfdReport>>>& BfdReports() const {
+    return bfd_reports_;
+  }
+  // Of BFD packets that belong to none.
+  [[nodiscard]] const BfdReport& BfdUnclaimed() const { return *bfd_unclaimed_; }
 
   [[nodiscard]] std::shared_ptr<const std::vector<LinkState>> Links() const;
 
@@ -151,6 +165,7 @@ class Responder {
   void Report(int index, const Failure& failure);
   [[nodiscard]] std::string NameOf(int index) const;
   void Emit(const Event& event);
+  [[nodiscard]] Nanoseconds LeaseEnd() const;
 
   const ResponderOptions options_;
   const std::shared_ptr<Stats> stats_;
@@ -173,8 +188,12 @@ class Responder {
   std::atomic<Nanoseconds> lease_until_ = kNever;
   std::atomic<bool> stop_ = false;
 
-  mutable std::mutex mutex_;  // over the two that follow
+  std::vector<std::pair<std::string, std::shared_ptr<BfdReport>>> bfd_reports_;  // of the thread that called Start()
+  const std::shared_ptr<BfdReport> bfd_unclaimed_ = std::make_shared<BfdReport>();
+
+  mutable std::mutex mutex_;  // over the three that follow
   std::vector<Batch> mailbox_;
+  std::optional<std::vector<BfdWish>> bfd_mail_;
   std::shared_ptr<const std::vector<LinkState>> snapshot_;
 
   std::shared_ptr<const AddressTable> table_;
@@ -195,6 +214,7 @@ class Responder {
   std::vector<Claim> claims_;
   ConflictWatch conflicts_;
   ConflictWatch held_conflicts_;  // on held addresses
+  std::unique_ptr<BfdEngine> bfd_;
 };
 
 }  // namespace garpoon

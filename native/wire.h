@@ -26,6 +26,11 @@ class WireReader {
     return static_cast<uint16_t>(bytes[0] << 8 | bytes[1]);
   }
 
+  uint32_t U32() {
+    const uint32_t high = U16();
+    return high << 16 | U16();
+  }
+
   MacAddress Mac() { return {Fixed<6>()}; }
 
   IpAddress Ipv4() {

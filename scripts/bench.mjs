@@ -11,6 +11,7 @@ process.chdir(resolve(fileURLToPath(new URL('..', import.meta.url))));
 /** What the benches share, and no benches. */
 const shared = [
   'bench.ts',
+  'bfd-timers.ts',
   'first-fit.ts',
   'packet-lab.ts',
   'packet-rates.ts',

@@ -15,7 +15,16 @@ const variants = [
   // ThreadSanitizer of older compilers dies of the kernel's address space randomisation.
   { directory: 'native-tsan', sanitize: 'thread', wrapper: withoutRandomisation() },
 ];
-const fuzzTargets = ['arp', 'ndp', 'link_message', 'neighbor_message', 'packed', 'socket_filter'];
+const fuzzTargets = [
+  'arp',
+  'bfd_packet',
+  'bfd_session',
+  'ndp',
+  'link_message',
+  'neighbor_message',
+  'packed',
+  'socket_filter',
+];
 const runLimit = 300_000;
 
 const [command, argument] = process.argv.slice(2);

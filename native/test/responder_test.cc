@@ -23,6 +23,8 @@ std::string Describe(const Event& event) {
       return "answer " + Format(*event.address) + " " + Format(event.mac);
     case Event::Kind::kLapse:
       return "lapse";
+    case Event::Kind::kBfd:
+      return "bfd " + event.bfd.id + " " + Name(event.bfd.state);
     case Event::Kind::kError:
       return event.failure.operation;
   }

@@ -132,10 +132,13 @@ export class Announcer {
     if (probe !== 'off') this.#probe.ask(unproven);
   }
 
-  /** Announces everything anew: somebody else may have claimed it meanwhile, and the neighbours believed it. */
-  repeat(): void {
+  /**
+   * Announces everything anew but what is excepted: somebody else may have claimed it meanwhile, and the neighbours
+   * believed it.
+   */
+  repeat(isExcepted: (address: Address) => boolean = () => false): void {
     this.flush();
-    const announced = [...this.#table.values()].filter(({ held }) => !held);
+    const announced = [...this.#table.values()].filter(({ held, address }) => !held && !isExcepted(address));
     if (announced.length > 0) this.#options.responder.announce(announced.map(({ address }) => address));
   }
 

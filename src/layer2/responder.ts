@@ -3,6 +3,18 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorName, inspect } from 'node:util';
 import { type Address, addressFromBytes, formatAddress, parseAddress } from '../ip/address.ts';
+import {
+  type BfdDrops,
+  type BfdEvent,
+  type BfdSession,
+  type BfdSessionState,
+  bfdDropNames,
+  bfdDrops,
+  bfdSessionState,
+  type NativeBfdReport,
+  packBfdSessions,
+} from './bfd.ts';
+import { isInterfacePattern } from './interface-pattern.ts';
 
 /**
  * An address to answer for. `interfaces` holds names and globs (`eth*`), and need not exist yet: an interface that
@@ -69,6 +81,7 @@ export type ResponderEvent =
   | AnswerEvent
   /** The native thread did not run for so long. It is silent, until it gets a table that is made from now on. */
   | { readonly type: 'lapse'; readonly milliseconds: number }
+  | BfdEvent
   | {
       /** Told once when something starts to fail; the responder keeps trying. */
       readonly type: 'error';
@@ -192,15 +205,7 @@ export type Counters = { readonly [name in CounterName]: number };
 /** How many names and globs a list of interfaces may have. */
 export const maxInterfacePatterns = 4096;
 
-/**
- * Whether an interface could ever have the name, or match the glob: 15 bytes as Linux allows them, 64 for a glob. The
- * responder takes nothing else. As in native/interface_pattern.cc: byte 0xa0 is a blank to the kernel wherever it is.
- */
-export function isInterfacePattern(text: string): boolean {
-  const bytes = Buffer.from(text).toString('latin1');
-  const limit = /[*?[]/.test(text) ? 64 : 15;
-  return bytes.length <= limit && !/^$|^\.{1,2}$|[/:\0-\x20\x7f\xa0]/.test(bytes);
-}
+export { isInterfacePattern };
 
 /** Rounds and interval are MetalLB's. */
 export const defaultGratuitous: GratuitousOptions = {
@@ -293,6 +298,30 @@ export class Responder {
   }
 
   /**
+   * Makes the BFD sessions these, within a moment. What is as before goes on undisturbed; timers, options and keys
+   * change without the session going down; a session that is not among them any more tells its peer that this is no
+   * failure.
+   */
+  setBfdSessions(sessions: readonly BfdSession[]): void {
+    const packed = packBfdSessions(sessions);
+    try {
+      this.#addon.setBfdSessions(this.#handle, packed);
+    } finally {
+      packed.fill(0);
+    }
+  }
+
+  /** The sessions that were set last as they are now, in that order. */
+  bfdSessions(): readonly BfdSessionState[] {
+    return this.#addon.bfdSessions(this.#handle).sessions.map(bfdSessionState);
+  }
+
+  /** BFD packets that were refused and belong to no session. */
+  bfdDrops(): BfdDrops {
+    return bfdDrops(this.#addon.bfdSessions(this.#handle).unclaimed);
+  }
+
+  /**
    * Tells the native thread that this process is alive and knows what it announces. False when that comes after the
    * deadline or a lapse: others may have taken over, so the thread stays silent until it gets a table that was made since.
    */
@@ -343,6 +372,7 @@ type Handle = { readonly counters: BigUint64Array };
 type NativeEvent =
   | Extract<ResponderEvent, { type: 'interface' }>
   | Extract<ResponderEvent, { type: 'lapse' }>
+  | BfdEvent
   | (Omit<ConflictEvent, 'address'> & { address: string })
   | (Omit<AnswerEvent, 'address'> & { address: string })
   | { type: 'error'; operation: string; errno: number; name?: string; index?: number; address?: string };
@@ -351,6 +381,7 @@ function fromNative(event: NativeEvent): ResponderEvent {
   switch (event.type) {
     case 'interface':
     case 'lapse':
+    case 'bfd':
       return event;
     case 'conflict':
     case 'answer':
@@ -368,12 +399,15 @@ function fromNative(event: NativeEvent): ResponderEvent {
 /** As in native/addon.cc. */
 type Addon = {
   readonly counterNames: readonly CounterName[];
+  readonly bfdDropNames: readonly string[];
   open(settings: NativeSettings, onEvent: (event: NativeEvent) => void): Handle;
   setAnnouncements(handle: Handle, packed: Uint8Array, interfaceSets: readonly (readonly string[])[]): void;
   announce(handle: Handle, packed: Uint8Array, rounds: number): void;
   probe(handle: Handle, packed: Uint8Array): void;
   ask(handle: Handle, packed: Uint8Array, interfaces: readonly string[]): number;
   addressCounters(handle: Handle): Uint8Array;
+  setBfdSessions(handle: Handle, packed: Uint8Array): void;
+  bfdSessions(handle: Handle): { sessions: (NativeBfdReport & { id: string })[]; unclaimed: NativeBfdReport };
   renew(handle: Handle): boolean;
   status(handle: Handle): ResponderStatus;
   interfaces(handle: Handle): InterfaceState[];
@@ -399,7 +433,8 @@ function loadAddon(): Addon {
       'the native addon garpoon.node is not built: npm run build:native, or npm rebuild garpoon where it is installed',
     );
   const addon = createRequire(import.meta.url)(path) as Addon;
-  if (addon.counterNames.join() !== counterNames.join()) {
+  const names = [addon.counterNames, addon.bfdDropNames].join();
+  if (names !== [counterNames, bfdDropNames].join()) {
     throw new Error(`${path} is of another version: npm run build:native`);
   }
   loaded = addon;

@@ -34,6 +34,8 @@ const addonFunctions = [
   'probe',
   'ask',
   'addressCounters',
+  'setBfdSessions',
+  'bfdSessions',
   'renew',
   'status',
   'interfaces',

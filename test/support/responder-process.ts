@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { formatAddress } from '../../src/ip/address.ts';
+import type { BfdDrops, BfdSessionState } from '../../src/layer2/bfd.ts';
 import type {
   AddressCounters,
   Counters,
@@ -14,7 +15,7 @@ import type {
 } from '../../src/layer2/responder.ts';
 import { eventually } from './eventually.ts';
 import type { Netns } from './netns.ts';
-import type { AddressRange, Command, ProgramOptions, Report, SwapTimes, Wish } from './responder-program.ts';
+import type { AddressRange, BfdWish, Command, ProgramOptions, Report, SwapTimes, Wish } from './responder-program.ts';
 
 export type ResponderProcessOptions = Partial<ProgramOptions> & {
   /** A program and its arguments that runs the process in its own way, as `setpriv` does. */
@@ -97,6 +98,18 @@ export class ResponderProcess {
   /** Resolves to how many of the addresses are asked for. */
   async ask(addresses: readonly string[], interfaces: Wish['interfaces'] = 'all'): Promise<number> {
     return (await this.#ask({ do: 'ask', addresses, interfaces })) as number;
+  }
+
+  async setBfdSessions(...sessions: readonly BfdWish[]): Promise<void> {
+    await this.#ask({ do: 'setBfdSessions', sessions });
+  }
+
+  async bfdSessions(): Promise<BfdSessionState[]> {
+    return (await this.#ask({ do: 'bfdSessions' })) as BfdSessionState[];
+  }
+
+  async bfdDrops(): Promise<BfdDrops> {
+    return (await this.#ask({ do: 'bfdDrops' })) as BfdDrops;
   }
 
   async renew(): Promise<boolean> {

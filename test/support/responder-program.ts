@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Address, parseAddress } from '../../src/ip/address.ts';
+import type { BfdSession } from '../../src/layer2/bfd.ts';
 import { type Announcement, Responder, type ResponderOptions } from '../../src/layer2/responder.ts';
 
 /**
@@ -21,7 +22,18 @@ export type Command = { readonly id: number } & (
   | ({ readonly do: 'announceRange' } & AddressRange)
   | { readonly do: 'probe'; readonly addresses: readonly string[] }
   | { readonly do: 'ask'; readonly addresses: readonly string[]; readonly interfaces: readonly string[] | 'all' }
-  | { readonly do: 'renew' | 'status' | 'counters' | 'addressCounters' | 'interfaces' | 'close' }
+  | { readonly do: 'setBfdSessions'; readonly sessions: readonly BfdWish[] }
+  | {
+      readonly do:
+        | 'renew'
+        | 'status'
+        | 'counters'
+        | 'addressCounters'
+        | 'interfaces'
+        | 'bfdSessions'
+        | 'bfdDrops'
+        | 'close';
+    }
   /** Frees what JavaScript no longer needs, so that the memory of the process is what it keeps. */
   | { readonly do: 'collectGarbage' }
   /** Answered first; then the event loop stands still for as many milliseconds. */
@@ -46,6 +58,18 @@ export type Wish = {
   readonly address: string;
   readonly interfaces: readonly string[] | 'all';
   readonly held?: boolean;
+};
+
+/** A BfdSession that JSON can say: addresses as text, keys in hexadecimal. */
+export type BfdWish = Omit<BfdSession, 'peer' | 'local' | 'authentication'> & {
+  readonly peer: string;
+  readonly local?: string;
+  readonly authentication?: {
+    readonly type: NonNullable<BfdSession['authentication']>['type'];
+    readonly keyId: number;
+    readonly key: string;
+    readonly accept?: readonly { readonly keyId: number; readonly key: string }[];
+  };
 };
 
 /** A bigint in it is written as `{"bigint": "1"}`. */
@@ -84,6 +108,12 @@ function run(command: Command): unknown {
       return responder.probe(command.addresses.map(address));
     case 'ask':
       return responder.ask(command.addresses.map(address), command.interfaces);
+    case 'setBfdSessions':
+      return responder.setBfdSessions(command.sessions.map(bfdSession));
+    case 'bfdSessions':
+      return responder.bfdSessions();
+    case 'bfdDrops':
+      return responder.bfdDrops();
     case 'renew':
       return responder.renew();
     case 'status':
@@ -113,6 +143,18 @@ function address(text: string) {
   const parsed = parseAddress(text);
   if (parsed === undefined) throw new Error(`not an address: ${text}`);
   return parsed;
+}
+
+function bfdSession({ peer, local, authentication, ...rest }: BfdWish): BfdSession {
+  const withKey = <T extends { readonly key: string }>(each: T) => ({ ...each, key: Buffer.from(each.key, 'hex') });
+  return {
+    ...rest,
+    peer: address(peer),
+    ...(local === undefined ? {} : { local: address(local) }),
+    ...(authentication === undefined
+      ? {}
+      : { authentication: { ...withKey(authentication), accept: (authentication.accept ?? []).map(withKey) } }),
+  };
 }
 
 function addresses({ first, count, step = 1 }: AddressRange): Address[] {

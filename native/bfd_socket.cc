@@ -1,0 +1,201 @@
+#include "bfd_socket.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace garpoon {
+namespace {
+
+constexpr int kReceiveBuffer = 8 << 20;  // some seconds of a thousand sessions
+constexpr int kHopLimit = 255;
+constexpr int kClassSelector6 = 0xc0;
+constexpr uint16_t kFirstSourcePort = 49152;
+constexpr uint16_t kSourcePorts = 16384;
+constexpr int kPortAttempts = 64;
+
+bool SetInt(int fd, int level, int option, int value) {
+  return setsockopt(fd, level, option, &value, sizeof value) == 0;
+}
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+SocketAddress AddressOf(const IpAddress& address, uint16_t port, uint32_t scope) {
+  SocketAddress result;
+  if (address.family == Family::kIpv4) {
+    sockaddr_in in{};
+    in.sin_family = AF_INET;
+    in.sin_port = htons(port);
+    std::memcpy(&in.sin_addr, address.bytes.data(), sizeof in.sin_addr);
+    std::memcpy(&result.storage, &in, sizeof in);
+    result.size = sizeof in;
+  } else {
+    sockaddr_in6 in{};
+    in.sin6_family = AF_INET6;
+    in.sin6_port = htons(port);
+    std::memcpy(&in.sin6_addr, address.bytes.data(), sizeof in.sin6_addr);
+    in.sin6_scope_id = scope;
+    std::memcpy(&result.storage, &in, sizeof in);
+    result.size = sizeof in;
+  }
+  return result;
+}
+
+bool IsLinkLocal(const IpAddress& address) {
+  return address.family == Family::kIpv6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+}
+
+IpAddress FromKernel(const in_addr& address) {
+  IpAddress result;
+  std::memcpy(result.bytes.data(), &address, sizeof address);
+  return result;
+}
+
+IpAddress FromKernel(const in6_addr& address) {
+  IpAddress result{Family::kIpv6, {}};
+  std::memcpy(result.bytes.data(), &address, sizeof address);
+  return result;
+}
+
+template <typename T>
+T DataOf(const cmsghdr* control) {
+  T value;
+  std::memcpy(&value, CMSG_DATA(control), sizeof value);
+  return value;
+}
+
+}  // namespace
+
+int BfdReceiver::Open(Family family, uint16_t port) {
+  family_ = family;
+  port_ = port;
+  const bool ipv4 = family == Family::kIpv4;
+  Fd fd(socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return errno;
+  const bool told = ipv4 ? SetInt(fd.get(), IPPROTO_IP, IP_RECVTTL, 1) && SetInt(fd.get(), IPPROTO_IP, IP_PKTINFO, 1)
+                         : SetInt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+                               SetInt(fd.get(), IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
+                               SetInt(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+  if (!told) return errno;
+  // Beyond the system's limit where that is permitted.
+  if (!SetInt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer)) {
+    SetInt(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
+  }
+  const SocketAddress any = AddressOf({family, {}}, port, 0);
+  if (bind(fd.get(), any.get(), any.size) != 0) return errno;
+  for (size_t i = 0; i < kBatch; i++) Prepare(i);
+  fd_ = std::move(fd);
+  return 0;
+}
+
+size_t BfdReceiver::Receive(const std::function<void(const BfdDatagram&)>& sink) {
+  size_t total = 0;
+  for (size_t batch = 0; batch < kMaxBatches; batch++) {
+    const int count = FillBatch();
+    for (int i = 0; i < count; i++) {
+      const auto index = static_cast<size_t>(i);
+      sink(Read(headers_[index], slots_[index]));
+      Prepare(index);
+    }
+    if (count > 0) total += static_cast<size_t>(count);
+    if (count < static_cast<int>(kBatch)) break;
+  }
+  return total;
+}
+
+// What the kernel overwrites.
+void BfdReceiver::Prepare(size_t index) {
+  Slot& slot = slots_[index];
+  slot.part = {slot.payload.data(), slot.payload.size()};
+  msghdr& header = headers_[index].msg_hdr;
+  header = {};
+  header.msg_name = &slot.source;
+  header.msg_namelen = sizeof slot.source;
+  header.msg_iov = &slot.part;
+  header.msg_iovlen = 1;
+  header.msg_control = slot.control.data();
+  header.msg_controllen = slot.control.size();
+}
+
+int BfdReceiver::FillBatch() {
+  int count;
+  do {
+    count = recvmmsg(fd_.get(), headers_.data(), kBatch, 0, nullptr);
+  } while (count < 0 && errno == EINTR);
+  return count;
+}
+
+BfdDatagram BfdReceiver::Read(const mmsghdr& header, const Slot& slot) const {
+  BfdDatagram datagram;
+  datagram.port = port_;
+  datagram.payload = std::span(slot.payload).first(std::min<size_t>(header.msg_len, slot.payload.size()));
+  if (family_ == Family::kIpv4) {
+    datagram.source = FromKernel(reinterpret_cast<const sockaddr_in&>(slot.source).sin_addr);
+  } else {
+    datagram.source = FromKernel(reinterpret_cast<const sockaddr_in6&>(slot.source).sin6_addr);
+  }
+  auto* const message = const_cast<msghdr*>(&header.msg_hdr);
+  for (const cmsghdr* each = CMSG_FIRSTHDR(message); each != nullptr;
+       each = CMSG_NXTHDR(message, const_cast<cmsghdr*>(each))) {
+    if (each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_TTL) {
+      datagram.ttl = static_cast<uint8_t>(DataOf<int>(each));
+    } else if (each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_HOPLIMIT) {
+      datagram.ttl = static_cast<uint8_t>(DataOf<int>(each));
+    } else if (each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_PKTINFO) {
+      const auto info = DataOf<in_pktinfo>(each);
+      datagram.destination = FromKernel(info.ipi_addr);
+      datagram.interface_index = info.ipi_ifindex;
+    } else if (each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_PKTINFO) {
+      const auto info = DataOf<in6_pktinfo>(each);
+      datagram.destination = FromKernel(info.ipi6_addr);
+      datagram.interface_index = static_cast<int>(info.ipi6_ifindex);
+    }
+  }
+  return datagram;
+}
+
+Fd OpenBfdSender(const BfdSettings& settings, const std::function<uint64_t()>& random, int& error) {
+  const IpAddress& peer = settings.peer.address;
+  const std::string& interface = settings.peer.interface;
+  const bool ipv4 = peer.family == Family::kIpv4;
+  const auto fail = [&error] {
+    error = errno;
+    return Fd();
+  };
+  Fd fd(socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return fail();
+  if (!interface.empty()) {
+    const auto size = static_cast<socklen_t>(interface.size());
+    if (setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.data(), size) != 0) return fail();
+  }
+  const bool marked =
+      ipv4 ? SetInt(fd.get(), IPPROTO_IP, IP_TTL, kHopLimit) && SetInt(fd.get(), IPPROTO_IP, IP_TOS, kClassSelector6)
+           : SetInt(fd.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, kHopLimit) &&
+                 SetInt(fd.get(), IPPROTO_IPV6, IPV6_TCLASS, kClassSelector6);
+  if (!marked) return fail();
+  SetInt(fd.get(), SOL_SOCKET, SO_RCVBUF, 0);  // nobody answers to it
+
+  const auto scope_of = [&](const IpAddress& address) {
+    return IsLinkLocal(address) ? if_nametoindex(interface.c_str()) : 0;
+  };
+  const IpAddress local = settings.local.value_or(IpAddress{peer.family, {}});
+  for (int attempt = 1;; attempt++) {
+    const auto port = static_cast<uint16_t>(kFirstSourcePort + random() % kSourcePorts);
+    const SocketAddress from = AddressOf(local, port, scope_of(local));
+    if (bind(fd.get(), from.get(), from.size) == 0) break;
+    if (errno != EADDRINUSE || attempt == kPortAttempts) return fail();
+  }
+  const SocketAddress to = AddressOf(peer, settings.port, scope_of(peer));
+  if (connect(fd.get(), to.get(), to.size) != 0) return fail();
+  error = 0;
+  return fd;
+}
+
+}  // namespace garpoon
