@@ -211,10 +211,14 @@ export class MemberTable {
     return deadlines.length === 0 ? undefined : deadlines.reduce((a, b) => Math.min(a, b));
   }
 
-  /** Declares dead whom nobody saved in time. */
-  expire(now: number): readonly Effect[] {
+  /** Declares dead whom nobody saved in time. Those that are vouched for stay suspects for another while. */
+  expire(now: number, vouches: (name: string) => boolean = () => false): readonly Effect[] {
     const over = [...this.#suspicions].filter(([, suspicion]) => suspicion.deadline <= now);
-    return over.flatMap(([node]) => {
+    return over.flatMap(([node, suspicion]) => {
+      if (vouches(node)) {
+        suspicion.excuse(now - suspicion.deadline + this.#settings.probeInterval);
+        return [];
+      }
       const incarnation = this.#entries.get(node)?.incarnation ?? 0;
       return this.dead({ node, incarnation, from: this.#self.name }, now);
     });

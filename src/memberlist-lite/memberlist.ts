@@ -46,6 +46,11 @@ export type MemberlistOptions = UserStateOptions & {
   readonly config: Config;
   /** What all members are told of us, at most 512 bytes. */
   readonly meta?: Uint8Array | undefined;
+  /**
+   * Whether another failure detector hears the member, which may be too busy to answer. Then we accuse it of nothing,
+   * and do not declare it dead on the word of others.
+   */
+  readonly vouches?: ((name: string) => boolean) | undefined;
   /** With keys all traffic is encrypted, under the first of them. Each has 16, 24 or 32 bytes. */
   readonly keys?: readonly Uint8Array[] | undefined;
 };
@@ -69,6 +74,7 @@ export class Memberlist {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: Logger;
+  readonly #vouches: (name: string) => boolean;
   readonly #self: Self;
   readonly #table: MemberTable;
   readonly #sender: PacketSender;
@@ -97,6 +103,7 @@ export class Memberlist {
     this.#transport = transport;
     this.#random = random;
     this.#log = options.log;
+    this.#vouches = options.vouches ?? (() => false);
     this.#clock = new StallGuard(options.clock, config.stallTolerance, (duration) => this.#stalled(duration));
     this.#self = selfOf(options.name, options.advertise, options.meta ?? noBytes, config);
     const framing = new Framing({ ...config, keyring: this.keyring, random });
@@ -347,7 +354,7 @@ export class Memberlist {
     const deadline = this.#table.nextDeadline();
     if (deadline === undefined || this.#closing !== undefined) return;
     const expire = () => {
-      const effects = this.#table.expire(this.#clock.now());
+      const effects = this.#table.expire(this.#clock.now(), this.#vouches);
       this.#apply(effects);
       // A suspicion that was excused for a while ends later.
       if (effects.length === 0) this.#armSuspicion();
@@ -403,6 +410,7 @@ export class Memberlist {
     if (result === 'stream-only') this.#warnOnce('packets get lost', target.name, 'streams get through');
     if (result !== 'missed') return;
     this.#counts.probesMissed++;
+    if (this.#vouches(target.name)) return;
     this.#apply(this.#table.accuse(target, this.#clock.now()));
   }
 

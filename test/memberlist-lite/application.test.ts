@@ -266,3 +266,15 @@ test('finds nothing out about a member while we are held up or closed, and that 
   assert.equal(await member.reach('nobody', 10), false);
   await ring.close();
 });
+
+test('a member that is vouched for is not lost, until that ends', async () => {
+  const ring = new Ring(1);
+  let isHeard = true;
+  await three(ring, fast, { vouches: (name) => name === 'c' && isHeard });
+  ring.network.cut(nodeAt(ring, 2).address);
+  await ring.clock.advance(20_000);
+  for (const index of [0, 1]) assert.deepEqual(seenBy(nodeAt(ring, index)), ['a', 'b', 'c']);
+  isHeard = false;
+  await ring.converge(['a', 'b'], ring.nodes.slice(0, 2), 5_000);
+  await ring.close();
+});

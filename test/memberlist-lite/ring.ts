@@ -11,7 +11,7 @@ const port = 7946;
 
 export type NodeOptions = { readonly address?: string; readonly clock?: Clock } & Pick<
   MemberlistOptions,
-  'keys' | 'meta' | 'localState' | 'mergeState'
+  'keys' | 'meta' | 'localState' | 'mergeState' | 'vouches'
 >;
 
 /** One simulated member and what it has said so far. */
