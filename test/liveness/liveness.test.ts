@@ -30,8 +30,15 @@ class Cluster {
     const runtime = { clock: this.clock, random, log: silentLogger };
     const meta = Uint8Array.of(number);
     const name = `node-${number}`;
-    const ring = new Memberlist({ name, advertise: endpoint, transport, config: fast, meta, ...runtime });
-    const liveness = new Liveness({ ring, peers: () => this.peers, clock: this.clock, random, log });
+    const own = { name, advertise: endpoint, transport, config: fast, meta, ...runtime };
+    const liveness = new Liveness({
+      ring: (options) => new Memberlist({ ...own, ...options }),
+      node: name,
+      peers: () => this.peers,
+      clock: this.clock,
+      random,
+      log,
+    });
     const speaker = { name, liveness, warnings };
     this.speakers.push(speaker);
     if (listed) this.list();
