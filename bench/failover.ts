@@ -18,7 +18,7 @@ import { type Measured, trial } from './failover/trial.ts';
  */
 const report = reporter('failover');
 const addresses = 20;
-const metallbWay = ['--ml-timing=lan'];
+const metallbWay = ['--ml-timing=lan', '--bfd-interval=0', '--restart-grace=0'];
 const against = 'memberlist LAN defaults alone';
 
 type Measure = { readonly unit: string; of(trials: readonly Measured[]): number };

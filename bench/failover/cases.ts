@@ -95,12 +95,14 @@ export const cases: readonly Case[] = [
     quantities: handover,
     strikesAll: true,
     async strike({ served }) {
+      await served.putBehindDaemonSet();
       for (const node of served.nodes) {
         await served.lab.garpoon.kill(node, 'SIGTERM');
         await served.lab.garpoon.start(node);
         await served.ready(node);
       }
     },
+    recover: ({ served }) => served.takeFromDaemonSet(),
   },
   {
     name: 'sigstop',

@@ -142,6 +142,7 @@ export class GarpoonProcesses {
       `--kubeconfig=${this.#options.kubeconfig}`,
       `--namespace=${systemNamespace}`,
       `--node-name=${name}`,
+      `--pod-name=${podName(name)}`,
       `--ml-bindaddr=${this.#options.network.node(name).address.v4}`,
       `--ml-labels=${Object.entries(speakerLabels)
         .map(([key, value]) => `${key}=${value}`)
@@ -198,7 +199,7 @@ export function garpoonArgv(): readonly string[] {
   return [process.execPath, fileURLToPath(new URL(bundled ? './garpoon.mjs' : '../cli/main.ts', import.meta.url))];
 }
 
-function podName(name: string): string {
+export function podName(name: string): string {
   return name === 'controller' ? 'garpoon-controller' : `garpoon-speaker-${name}`;
 }
 

@@ -101,6 +101,11 @@ test('the gossip ports are those that the speaker listens on', () => {
   assert.deepEqual(declared.sort(), [`${port}/TCP`, `${port}/UDP`]);
 });
 
+test('the port of BFD is that which the speaker listens on', () => {
+  const { containerPort, protocol } = containerOf(speaker).ports.find(({ name }) => name === 'bfd') ?? {};
+  assert.deepEqual([containerPort, protocol], [valuesOf(speakerFlags, speaker)['bfd-port'], 'UDP']);
+});
+
 test('the speaker has raw sockets and nothing else, the controller nothing', () => {
   const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true };
   // Root, because an added capability is in effect for no other user.

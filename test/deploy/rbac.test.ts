@@ -6,9 +6,10 @@ import { Webhooks } from '../../src/controller/webhooks.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
 import { addressReservations, configurationStates, ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
-import type { Pod } from '../../src/kubernetes/core.ts';
+import type { KubernetesObject, Pod } from '../../src/kubernetes/core.ts';
 import {
   customResourceDefinitions,
+  daemonSets,
   pods,
   secrets,
   validatingWebhookConfigurations,
@@ -17,6 +18,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { parseFlags } from '../../src/runtime/flags.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { systemUptime } from '../../src/runtime/uptime.ts';
+import { willReturn } from '../../src/speaker/return-prospect.ts';
 import { Speaker } from '../../src/speaker/speaker.ts';
 import { FakeResponder, sha256 } from '../speaker/support.ts';
 import { impatient, system, TestCluster } from '../support/cluster.ts';
@@ -127,6 +129,9 @@ async function askedInALife(): Promise<Asked> {
     await cluster.client.delete(validatingWebhookConfigurations, registrations[0]!.metadata.name);
     await live(cluster, responder);
     await renewed(cluster);
+    await madeBy(cluster, 'speaker-1');
+    const { log, clock, namespace } = shared;
+    assert.equal(await willReturn({ client: clients[1]!, namespace, podName: 'speaker-1', clock, log }), true);
   } finally {
     await Promise.all([controller.stop(), speaker.stop()]);
     await webhooks.stop();
@@ -161,6 +166,20 @@ async function renewed(cluster: TestCluster): Promise<void> {
 }
 
 /** Services come, wait, go and come back, and so does the node; what happens twice is an event counted up. */
+/** From here on a DaemonSet stands behind the Pod. */
+async function madeBy(cluster: TestCluster, pod: string): Promise<void> {
+  const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'x', image: 'x' }] } };
+  const { metadata } = await cluster.client.create(daemonSets, {
+    metadata: { name: 'speaker', namespace: system },
+    spec: { selector: { matchLabels: { app: 'x' } }, template },
+  } as KubernetesObject);
+  const owner = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: metadata.name, uid: metadata.uid! };
+  await cluster.change(pods, `${system}/${pod}`, (one) => ({
+    ...one,
+    metadata: { ...one.metadata, ownerReferences: [owner] },
+  }));
+}
+
 async function live(cluster: TestCluster, responder: FakeResponder): Promise<void> {
   const told = (service: string, reason: string, times: number) =>
     eventually(`${service} was told ${reason} ${times} times`, async () => {

@@ -1,9 +1,9 @@
 import { mergePatch } from '../../src/kubernetes/apply.ts';
 import { ipAddressPools, l2Advertisements } from '../../src/kubernetes/config-kinds.ts';
-import type { Service } from '../../src/kubernetes/core.ts';
-import { nodes, services } from '../../src/kubernetes/resource.ts';
+import type { KubernetesObject, OwnerReference, Service } from '../../src/kubernetes/core.ts';
+import { daemonSets, nodes, pods, services } from '../../src/kubernetes/resource.ts';
 import { deployments, isReady, labPods, portedSlices } from '../../src/lab/cluster/workload-objects.ts';
-import { systemNamespace } from '../../src/lab/garpoon-processes.ts';
+import { podName, systemNamespace } from '../../src/lab/garpoon-processes.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import { inNamespace } from '../../src/lab/process/namespace.ts';
 import { sleep, systemClock } from '../../src/runtime/clock.ts';
@@ -27,6 +27,8 @@ const namespace = 'default';
 /** RFC 862. */
 const echoPort = 7;
 const labels = { app: 'echo' };
+const daemonSet = 'garpoon-speaker';
+const speakerLabels = { app: 'garpoon', component: 'speaker' };
 /** For how long nobody else must have answered before owners count as settled; milliseconds. */
 const calm = 700;
 const patience = 60_000;
@@ -121,18 +123,41 @@ export class ServedLab {
     );
   }
 
-  /** What `kubectl drain` does, and the marks by which a node is to give its addresses away. */
+  /** What `kubectl drain` does, and the mark by which a node is to give its addresses away. */
   async drain(node: string): Promise<void> {
     await mergePatch(this.lab.client, nodes, node, {
-      metadata: { labels: { [excludeLabel]: '' }, annotations: { [drainAnnotation]: 'true' } },
+      metadata: { annotations: { [drainAnnotation]: 'true' } },
       spec: { unschedulable: true },
     });
     await this.lab.client.delete(labPods, `${namespace}/echo-${node}-1`);
   }
 
+  /** As in a cluster: whoever stops a speaker knows that the DaemonSet will start another, and so does the speaker. */
+  async putBehindDaemonSet(): Promise<void> {
+    const { client } = this.lab;
+    const template = { metadata: { labels: speakerLabels }, spec: { containers: [{ name: 'speaker', image: 'x' }] } };
+    const { metadata } = await client.create(daemonSets, {
+      metadata: { namespace: systemNamespace, name: daemonSet },
+      spec: { selector: { matchLabels: speakerLabels }, template },
+    } as KubernetesObject);
+    await this.#ownSpeakers([{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: daemonSet, uid: metadata.uid! }]);
+  }
+
+  async takeFromDaemonSet(): Promise<void> {
+    await this.#ownSpeakers([]);
+    await this.lab.client.delete(daemonSets, `${systemNamespace}/${daemonSet}`);
+  }
+
+  async #ownSpeakers(ownerReferences: readonly OwnerReference[]): Promise<void> {
+    for (const node of this.nodes) {
+      const pod = `${systemNamespace}/${podName(node)}`;
+      await mergePatch(this.lab.client, pods, pod, { metadata: { ownerReferences } });
+    }
+  }
+
   async undrain(node: string): Promise<void> {
     await mergePatch(this.lab.client, nodes, node, {
-      metadata: { labels: { [excludeLabel]: null }, annotations: { [drainAnnotation]: null } },
+      metadata: { annotations: { [drainAnnotation]: null } },
       spec: { unschedulable: null },
     });
   }
@@ -187,7 +212,6 @@ export class ServedLab {
   }
 }
 
-const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const drainAnnotation = 'garpoon.io/drain';
 
 function echoOn(node: string) {
