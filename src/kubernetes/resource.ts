@@ -40,6 +40,14 @@ export const services = resource<Service>({ ...core, plural: 'services', kind: '
 export const nodes = resource<Node>({ ...core, plural: 'nodes', kind: 'Node', namespaced: false });
 export const namespaces = resource<Namespace>({ ...core, plural: 'namespaces', kind: 'Namespace', namespaced: false });
 export const pods = resource<Pod>({ ...core, plural: 'pods', kind: 'Pod', namespaced: true });
+/** Of which only the metadata is looked at. */
+export const daemonSets = resource<KubernetesObject>({
+  group: 'apps',
+  version: 'v1',
+  plural: 'daemonsets',
+  kind: 'DaemonSet',
+  namespaced: true,
+});
 export const secrets = resource<Secret>({ ...core, plural: 'secrets', kind: 'Secret', namespaced: true });
 export const events = resource<EventObject>({ ...core, plural: 'events', kind: 'Event', namespaced: true });
 

@@ -34,7 +34,8 @@ export type BulletinChange = { readonly facts: boolean; readonly claims: boolean
 export type BulletinsOptions = {
   readonly node: string;
   readonly channel: Channel;
-  readonly interfaces: () => readonly NodeInterface[];
+  /** Undefined: not known. */
+  readonly interfaces: () => readonly NodeInterface[] | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -180,6 +181,7 @@ export class Bulletins {
 
   /** Somebody has come into the ring. */
   welcome(node: string): void {
+    if (this.#heard.get(node)?.report.restartingUntil === undefined) this.#endWait(node);
     if (node !== this.#options.node && !this.#closed) {
       this.#options.channel.send(node, messageOf(reportKind, this.#options.node, encodeNodeReport(this.#ours).bytes));
     }
@@ -199,9 +201,8 @@ export class Bulletins {
 
   /** What a member is told when tables are exchanged: all reports that we know of, ours first. */
   state(): Uint8Array {
-    const members = new Set([...this.#options.channel.members()].map(({ name }) => name));
-    const told = [...this.#heard].filter(([node]) => members.has(node) || this.#returns.has(node));
-    const all = [encodeNodeReport(this.#ours).bytes, ...told.map(([, { bytes }]) => bytes)];
+    this.#forget();
+    const all = [encodeNodeReport(this.#ours).bytes, ...[...this.#heard.values()].map(({ bytes }) => bytes)];
     const parts: Uint8Array[] = [];
     let size = 0;
     for (const bytes of all) {
@@ -257,11 +258,14 @@ export class Bulletins {
     return { facts: false, claims: true };
   }
 
+  /** Who is heard again may not be in the ring yet. */
   #await({ node, saidAt, restartingUntil }: NodeReport): void {
-    const { clock } = this.#options;
-    this.#returns.get(node)?.cancel();
-    this.#returns.delete(node);
-    if (restartingUntil === undefined || restartingUntil <= saidAt) return;
+    const { clock, channel } = this.#options;
+    if (restartingUntil === undefined || restartingUntil <= saidAt) {
+      if ([...channel.members()].some(({ name }) => name === node)) this.#endWait(node);
+      return;
+    }
+    this.#endWait(node);
     const timer = clock.after(Math.min(restartingUntil - saidAt, longestRestart), () => {
       this.#returns.delete(node);
       this.#tellListeners({ facts: true, claims: true });
@@ -269,13 +273,23 @@ export class Bulletins {
     this.#returns.set(node, timer);
   }
 
+  #endWait(node: string): void {
+    this.#returns.get(node)?.cancel();
+    this.#returns.delete(node);
+  }
+
   #makeRoom(): boolean {
+    this.#forget();
+    return this.#heard.size < maxNodes;
+  }
+
+  /** Of those that have been gone for long. One that comes back sooner is to know what it said. */
+  #forget(): void {
     const now = this.#options.clock.now();
     const members = new Set([...this.#options.channel.members()].map(({ name }) => name));
     for (const [node, { at }] of this.#heard) {
       if (now - at > memory && !members.has(node) && !this.#returns.has(node)) this.#heard.delete(node);
     }
-    return this.#heard.size < maxNodes;
   }
 
   #changed(): void {

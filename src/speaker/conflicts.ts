@@ -23,6 +23,8 @@ export type ConflictsOptions = {
   readonly siblings: Pick<Siblings, 'find' | 'hostAt'>;
   readonly events: Pick<EventRecorder, 'record'>;
   readonly node: string;
+  /** A living speaker announces an address that is ours, too. */
+  readonly onHandover?: (node: string, address: Address) => void;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -73,6 +75,7 @@ export class Conflicts {
     if (sibling?.alive && siblings.hostAt(ip) === undefined) {
       // Should it last, one of the two has not heard what the other has, and gossip will settle it.
       log.info('address claimed by another speaker', this.#fields(address, by, sibling));
+      this.#options.onHandover?.(sibling.node, address);
       return;
     }
     announcer.claimed(address, by);

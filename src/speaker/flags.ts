@@ -84,6 +84,27 @@ export const flags = {
     default: 'off',
     oneOf: ['off', 'gateways', 'neighbors'],
   },
+  'bfd-port': { kind: 'port', help: 'UDP port of the BFD sessions between speakers', default: '7947' },
+  'bfd-interval': {
+    kind: 'integer',
+    help: 'milliseconds between two BFD packets to another speaker; 0: no sessions, only gossip tells who is alive',
+    default: '100',
+    range: [0, 10_000],
+  },
+  'bfd-multiplier': {
+    kind: 'integer',
+    help: 'how many BFD packets in a row may be missed',
+    default: '3',
+    range: [2, 50],
+  },
+  'restart-grace': {
+    kind: 'integer',
+    help:
+      'for how many seconds the others leave this node what it announces when its speaker is restarted by its DaemonSet; ' +
+      '0: it hands over',
+    default: '5',
+    range: [0, 60],
+  },
   'silence-after': {
     kind: 'integer',
     help:

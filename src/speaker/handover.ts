@@ -68,6 +68,12 @@ export class Handover {
     this.#tellIdle();
   }
 
+  /** Whether the address is announced only until its next owner has it. */
+  isLeaving(address: Address): boolean {
+    const text = formatAddress(address);
+    return [...this.#services.values()].some(({ leaving }) => leaving.has(text));
+  }
+
   /** Claims have changed. */
   look(): void {
     for (const key of [...this.#services.keys()]) this.#look(key);

@@ -6,6 +6,7 @@ import type { Store } from '../kubernetes/store.ts';
 import type { Announcer } from '../layer2/announcer.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type Decision, decide, statusAddresses, type View } from './decision.ts';
+import type { Handover } from './handover.ts';
 import { NewAddresses } from './new-addresses.ts';
 
 /** The index of EndpointSlices by the Service they belong to, and its function. */
@@ -23,7 +24,8 @@ export type ServiceReconcilerOptions = {
   readonly services: Store<Service>;
   readonly slices: SliceStore;
   readonly view: () => View;
-  readonly announcer: Announcer;
+  readonly announcer: Pick<Announcer, 'unannounced'>;
+  readonly handover: Pick<Handover, 'set'>;
   readonly events: Pick<EventRecorder, 'record'>;
   readonly log: Logger;
 };
@@ -63,15 +65,15 @@ export class ServiceReconciler {
   }
 
   #announce(key: ObjectKey, decision: Decision): void {
-    const { announcer } = this.#options;
+    const { announcer, handover } = this.#options;
     if ('announce' in decision) {
       const { announce: addresses, interfaces } = decision;
-      announcer.set(key, { addresses, interfaces, newlyAssigned: this.#newAddresses.elected(key) });
+      handover.set(key, { addresses, interfaces, newlyAssigned: this.#newAddresses.elected(key) }, () => undefined);
       return;
     }
     if (decision.owner !== undefined) this.#newAddresses.elected(key);
     else this.#newAddresses.putBack(announcer.unannounced(key));
-    announcer.set(key, undefined);
+    handover.set(key, undefined, () => decision.owner);
   }
 
   #tell(key: ObjectKey, service: Service | undefined, decision: Decision, node: string): void {

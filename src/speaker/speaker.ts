@@ -1,4 +1,6 @@
 import { formatProblem } from '../api/field.ts';
+import { candidacyOf } from '../election/candidacy.ts';
+import type { NodeInterface } from '../election/interface-fitness.ts';
 import type { Hash } from '../election/metallb.ts';
 import { formatAddress } from '../ip/address.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
@@ -18,8 +20,10 @@ import { type Clock, sleep } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
+import { Bulletins } from './bulletins.ts';
 import { Conflicts } from './conflicts.ts';
 import type { View } from './decision.ts';
+import { Handover } from './handover.ts';
 import { Lease } from './lease.ts';
 import { isOurs } from './member-meta.ts';
 import { electionNode, sameToElection } from './node-facts.ts';
@@ -31,8 +35,14 @@ import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
 /** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
 const companyTimeout = 3_000;
 
+/** Between two messages of the same content; milliseconds. */
+const repetition = 25;
+
 /** Who is alive: the part of `src/liveness` that a speaker uses. */
-export type Ring = Pick<Liveness, 'start' | 'stop' | 'alive' | 'members' | 'onChange' | 'rejoin'>;
+export type Ring = Pick<
+  Liveness,
+  'start' | 'stop' | 'alive' | 'members' | 'onChange' | 'rejoin' | 'attach' | 'send' | 'sendToAll' | 'exchange'
+>;
 
 export type SpeakerOptions = {
   readonly client: ApiClient;
@@ -52,6 +62,12 @@ export type SpeakerOptions = {
    * their Pods have been read. Undefined: every Node counts as alive.
    */
   readonly liveness: ((peers: () => readonly string[]) => Ring) | undefined;
+  /** What this node has of interfaces, for the other speakers. */
+  readonly interfaces?: () => readonly NodeInterface[];
+  /** For how long the others are asked to wait for a speaker that restarts, in milliseconds; 0: it hands over. */
+  readonly restartGrace?: number;
+  /** Whether another speaker will take the place of this one, once it has stopped. */
+  readonly willReturn?: () => Promise<boolean>;
   readonly nodeName: string;
   /** The Pod that owns what the speaker reports about itself; absent or empty: nobody does. */
   readonly podName?: string;
@@ -82,7 +98,10 @@ export class Speaker {
   readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'filled'>[];
   readonly #savedState: SavedState;
   readonly #liveness: Ring | undefined;
+  /** What the speakers tell each other; undefined without a ring. */
+  readonly #bulletins: Bulletins | undefined;
   readonly #announcer: Announcer;
+  readonly #handover: Handover;
   readonly #siblings: Siblings;
   readonly #conflicts: Conflicts;
   readonly #lease: Lease;
@@ -148,6 +167,9 @@ export class Speaker {
       log,
     });
     this.#liveness = options.liveness?.(() => this.#hosts().map(({ address }) => address));
+    const { interfaces = () => undefined } = options;
+    const channel = this.#liveness;
+    this.#bulletins = channel && new Bulletins({ node: nodeName, channel, interfaces, clock, log });
     this.#siblings = new Siblings({
       members: () => this.#liveness?.members() ?? [],
       hosts: () => this.#hosts(),
@@ -169,6 +191,16 @@ export class Speaker {
       probe: options.addressProbe,
       rate: options.announceRate,
       onRefused: (address, by, again) => this.#conflicts.refused(address, by, again),
+      onAnnounced: (added, removed) => {
+        this.#bulletins?.claim(added);
+        this.#bulletins?.release(removed);
+      },
+    });
+    this.#handover = new Handover({
+      announcer: this.#announcer,
+      hasClaimed: (node, address) => this.#bulletins?.claimsOf(address).some((claim) => claim.node === node) ?? true,
+      clock,
+      log,
     });
     // MetalLB's component name, which people's alerts and dashboards select.
     this.#events = new EventRecorder({ ...options, component: 'metallb-speaker', host: nodeName });
@@ -186,6 +218,7 @@ export class Speaker {
       siblings: this.#siblings,
       events: this.#events,
       node: nodeName,
+      onHandover: (node, address) => this.#handover.heard(node, address),
       clock,
       log,
     });
@@ -194,6 +227,7 @@ export class Speaker {
       slices: this.#slices,
       view: () => this.#currentView(),
       announcer: this.#announcer,
+      handover: this.#handover,
       events: this.#events,
       log,
     });
@@ -243,6 +277,7 @@ export class Speaker {
     await this.#queue.idle();
     this.#reconciler.settle();
     this.#announcer.flush();
+    this.#bulletins?.settle();
     this.#mayEndSilence = false;
     this.#started = true;
   }
@@ -292,9 +327,14 @@ export class Speaker {
     this.#lease.lapsed(milliseconds);
   }
 
+  /** What this node has of interfaces may have changed: an event of the responder. */
+  linksChanged(): void {
+    this.#bulletins?.look();
+  }
+
   /**
-   * Leaves the ring first, so that the others take over, and only then falls silent: between the two both answer, which
-   * a client does not notice, instead of neither. Idempotent.
+   * Has the others take over, or wait for the speaker that takes the place of this one, and only then falls silent:
+   * between the two both answer, which a client does not notice, instead of neither. Idempotent.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#shutDown();
@@ -302,10 +342,15 @@ export class Speaker {
   }
 
   async #shutDown(): Promise<void> {
+    const isRestart = await this.#askToWait();
+    if (!isRestart) await this.#handOver();
     this.#stopping.abort();
     await this.#queue.stop();
+    this.#handover.close();
+    this.#bulletins?.close();
     // The others notice our silence too, only later; nothing may keep us from falling silent.
-    await this.#liveness?.stop().catch((error) => this.#options.log.warn('ring not left', { error }));
+    const left = this.#liveness?.stop({ farewell: !isRestart });
+    await left?.catch((error) => this.#options.log.warn('ring not left', { error }));
     this.#lease.stop();
     this.#conflicts.close();
     this.#announcer.close();
@@ -316,11 +361,55 @@ export class Speaker {
     await this.#events.stop();
   }
 
+  /** Whether the others wait for whoever takes the place of this speaker. */
+  async #askToWait(): Promise<boolean> {
+    const { restartGrace = 0, willReturn, nodeName, ignoreExcludeLabel, clock, log } = this.#options;
+    if (restartGrace === 0 || !this.#hasCompany()) return false;
+    const own = this.#nodes.get(nodeName);
+    const rules = { election: 'balanced', oursAlone: true, ignoreExcludeLabel } as const;
+    // A node that is to give up what it has, or that goes down, had better hand over.
+    const candidacy = own && candidacyOf(electionNode(own), rules);
+    if (candidacy?.may !== true || candidacy.planned || !(await willReturn?.())) return false;
+    log.info('restart announced', { grace: restartGrace });
+    // Twice, for the case that a message is lost.
+    for (let i = 0; i < 2; i++) {
+      this.#bulletins?.restart(restartGrace);
+      await sleep(clock, repetition);
+    }
+    return true;
+  }
+
+  /** Resolves when every address has its next owner, as far as there is one; within a second or two. */
+  async #handOver(): Promise<void> {
+    if (!this.#hasCompany()) return;
+    this.#bulletins?.drain();
+    this.#reconsider();
+    await this.#queue.idle();
+    await this.#handover.idle();
+  }
+
+  /** Whether there are others who understand what we tell them. */
+  #hasCompany(): boolean {
+    if (!this.#started || this.#liveness === undefined || this.#liveness.alive().size < 2) return false;
+    return this.#currentView().cluster.oursAlone === true;
+  }
+
   /** A speaker that has heard of no other yet would take every address for itself, so it waits for company first. */
   async #join(liveness: Ring): Promise<void> {
     const { nodeName, clock, log } = this.#options;
     this.#stopping.signal.throwIfAborted();
+    const bulletins = this.#bulletins!;
+    liveness.attach({
+      state: () => bulletins.state(),
+      merge: (state) => bulletins.merge(state),
+      hear: (message) => bulletins.hear(message),
+    });
+    bulletins.onChange(({ facts, claims }) => {
+      if (facts) this.#reconsider();
+      if (claims) this.#handover.look();
+    });
     await liveness.start();
+    bulletins.start();
     this.#pods.onChange((_key, now, before) => {
       if (now?.status?.podIP !== before?.status?.podIP) liveness.rejoin();
     });
@@ -330,6 +419,7 @@ export class Speaker {
     liveness.onChange(() => {
       this.#siblings.look();
       if (liveness.alive().size > 1) heard.abort();
+      for (const name of liveness.alive()) if (!this.#members.has(name)) bulletins.welcome(name);
       this.#reconsider();
       this.#repeatForTheReturned(liveness.alive());
     });
@@ -351,19 +441,26 @@ export class Speaker {
     for (const name of this.#members) if (!alive.has(name)) this.#lost.add(name);
     this.#members = alive;
     // Not before it is decided anew who holds what. Waiting for the queue never rejects.
-    if (returned) void this.#queue.idle().then(() => this.#announcer.repeat());
+    if (returned) void this.#queue.idle().then(() => this.#repeat());
   }
 
   /** Ends the silence of the responder, as the first table does while we start. Who stops had better stay silent. */
   async #decideAnew(): Promise<void> {
     if (!this.#started) return;
     this.#liveness?.rejoin();
+    await this.#liveness?.exchange();
     this.#reconsider();
     await this.#queue.idle();
     if (this.#stopping.signal.aborted) return;
+    // What has gone to others meanwhile they have had for a while.
+    this.#handover.close();
     this.#mayEndSilence = true;
-    this.#announcer.repeat();
+    this.#repeat();
     this.#mayEndSilence = false;
+  }
+
+  #repeat(): void {
+    this.#announcer.repeat((address) => this.#handover.isLeaving(address));
   }
 
   #tellScheduling(): void {
@@ -380,15 +477,18 @@ export class Speaker {
 
   #look(): View {
     const { nodeName: name, loadBalancerClass, ignoreExcludeLabel, hash } = this.#options;
-    const all = this.#nodes.list().map(electionNode);
+    const known = this.#nodes.list().map(electionNode);
+    const all = known.map((node) => (this.#bulletins?.isDraining(node.name) ? { ...node, draining: true } : node));
     const config = this.#configuration.current();
+    const members = this.#liveness && new Set([...this.#liveness.alive(), ...this.#bulletins!.restarting()]);
     return {
       node: { name, labels: this.#nodes.get(name)?.metadata.labels ?? {} },
       config,
       cluster: {
         nodes: all,
-        members: this.#liveness?.alive() ?? new Set(all.map((node) => node.name)),
+        members: members ?? new Set(all.map((node) => node.name)),
         ignoreExcludeLabel,
+        interfaces: this.#bulletins?.interfaces() ?? new Map(),
         // Without a ring nobody knows who else decides.
         oursAlone: this.#liveness?.members().every(({ meta }) => isOurs(meta)) ?? false,
         requireSubnetAddress: config.layer2.requireSubnetAddress,

@@ -21,6 +21,13 @@ test('the Services of a node that died are named first, and those of the living 
   if ('errors' in compiled) throw new Error('the configuration has a fault');
   const names = ['node-a', 'node-b', 'node-c'];
   let members: ReadonlySet<string> = new Set(names);
+  const announcer = new Announcer({
+    responder: new FakeResponder(),
+    probe: 'off',
+    rate: 400,
+    clock: new FakeClock(),
+    onRefused() {},
+  });
   const reconciler = new ServiceReconciler({
     services,
     slices,
@@ -35,13 +42,8 @@ test('the Services of a node that died are named first, and those of the living 
       loadBalancerClass: '',
       hash: sha256,
     }),
-    announcer: new Announcer({
-      responder: new FakeResponder(),
-      probe: 'off',
-      rate: 400,
-      clock: new FakeClock(),
-      onRefused() {},
-    }),
+    announcer,
+    handover: { set: (key, wanted) => announcer.set(key, wanted) },
     events: { record() {} },
     log: silentLogger,
   });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Address, formatAddress } from '../../src/ip/address.ts';
 import { pods } from '../../src/kubernetes/resource.ts';
 import type { Announcement, ResponderStatus } from '../../src/layer2/responder.ts';
+import type { Application } from '../../src/liveness/liveness.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { encodeMemberMeta } from '../../src/speaker/member-meta.ts';
 import { type Ring, Speaker, type SpeakerOptions } from '../../src/speaker/speaker.ts';
@@ -47,6 +48,20 @@ export class FakeRing {
     return [...this.#members].map(([name, { meta }], i) => ({ name, address: `198.18.0.${i + 1}`, meta }));
   }
 
+  /** Messages arrive a moment later, among those that are in the ring. */
+  deliver(from: string, to: string | undefined, message: Uint8Array): void {
+    for (const [node, liveness] of this.#members) {
+      if (node === from || (to !== undefined && node !== to)) continue;
+      queueMicrotask(() => liveness.hear(message));
+    }
+  }
+
+  /** The states of the others, as tables are exchanged. */
+  statesBut(node: string): readonly Uint8Array[] {
+    const others = [...this.#members].filter(([name]) => name !== node);
+    return others.map(([, liveness]) => liveness.state());
+  }
+
   #tell(): void {
     for (const liveness of this.#members.values()) liveness.see(this.names());
   }
@@ -63,6 +78,7 @@ export class FakeLiveness implements Ring {
   readonly #node: string;
   readonly #steps: string[];
   readonly #listeners = new Set<(alive: ReadonlySet<string>) => void>();
+  #application: Application | undefined;
   #alive: ReadonlySet<string> = new Set();
 
   constructor(ring: FakeRing, node: string, steps: string[]) {
@@ -78,7 +94,32 @@ export class FakeLiveness implements Ring {
   }
 
   meet(): void {
+    for (const state of this.#ring.statesBut(this.#node)) this.#application?.merge(state);
     this.#ring.join(this.#node, this);
+  }
+
+  attach(application: Application): void {
+    this.#application = application;
+  }
+
+  hear(message: Uint8Array): void {
+    this.#application?.hear(message);
+  }
+
+  state(): Uint8Array {
+    return this.#application?.state() ?? new Uint8Array();
+  }
+
+  send(node: string, message: Uint8Array): void {
+    this.#ring.deliver(this.#node, node, message);
+  }
+
+  sendToAll(message: Uint8Array): void {
+    this.#ring.deliver(this.#node, undefined, message);
+  }
+
+  async exchange(): Promise<void> {
+    for (const state of this.#ring.statesBut(this.#node)) this.#application?.merge(state);
   }
 
   async stop(): Promise<void> {
