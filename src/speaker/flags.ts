@@ -32,6 +32,11 @@ export const flags = {
     env: 'METALLB_ML_SECRET_KEY_PATH',
     default: '',
   },
+  'ml-config': {
+    kind: 'text',
+    help: 'MetalLB’s config.json with settings of the gossip ring, which go before --ml-timing; it need not exist',
+    default: '/etc/metallb/memberlist/config.json',
+  },
   'ml-timing': {
     kind: 'text',
     help: 'how soon a dead node is noticed: fast, lan (as MetalLB) or wan',

@@ -1,27 +1,18 @@
-import { createHmac, hash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
-import { parseAddress } from '../ip/address.ts';
 import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
 import { addressesInArpCache } from '../layer2/arp-cache.ts';
 import { type GratuitousOptions, Responder, type ResponderEvent } from '../layer2/responder.ts';
-import { Liveness } from '../liveness/liveness.ts';
-import { PeerSessions } from '../liveness/peer-sessions.ts';
-import { endpointText } from '../memberlist-lite/address-text.ts';
-import { presets } from '../memberlist-lite/config.ts';
-import { Memberlist } from '../memberlist-lite/memberlist.ts';
-import { metallbKey } from '../memberlist-lite/metallb.ts';
-import { NodeTransport } from '../memberlist-lite/node-transport.ts';
+import type { Liveness } from '../liveness/liveness.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { FlagValues } from '../runtime/flags.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { runDaemon } from '../telemetry/daemon.ts';
 import { flags } from './flags.ts';
-import { encodeMemberMeta, isOurs } from './member-meta.ts';
 import { ownInterfaces } from './own-interfaces.ts';
 import { willReturn } from './return-prospect.ts';
+import { livenessOf } from './ring.ts';
 import { Speaker } from './speaker.ts';
 import { registerSpeakerMetrics } from './speaker-metrics.ts';
 
@@ -106,72 +97,6 @@ function gratuitousOf(values: Flags): GratuitousOptions {
     refresh: values['announce-refresh'] * 1_000,
     unicast: values['announce-unicast'],
   };
-}
-
-/** Makes the ring of the speakers; undefined when there is to be none: then every Node counts as alive. */
-function livenessOf(
-  values: Flags,
-  responder: Responder,
-  log: Logger,
-): ((peers: () => readonly string[]) => Liveness) | undefined {
-  const { 'ml-bindaddr': address, 'ml-bindport': port, 'node-name': name } = values;
-  if (address === '') return undefined;
-  const key = gossipKey(values['ml-secret-key-path'], log);
-  const shared = { clock: systemClock, random: systemRandom, log: log.with({ component: 'memberlist' }) };
-  const own = {
-    name,
-    advertise: { address, port },
-    transport: new NodeTransport({ address, port }),
-    config: presets[values['ml-timing']],
-    meta: encodeMemberMeta(macsOf(responder)),
-    keys: key && [key],
-  };
-  return (peers) =>
-    new Liveness({
-      ring: (options) => new Memberlist({ ...own, ...options, ...shared }),
-      node: name,
-      sessions: sessionsOf(values, responder, key, log),
-      peers: () => peers().map((peer) => endpointText({ address: peer, port })),
-      ...shared,
-    });
-}
-
-/** The BFD sessions with the other speakers, if there are to be any. */
-function sessionsOf(values: Flags, responder: Responder, key: Uint8Array | undefined, log: Logger) {
-  const local = parseAddress(values['ml-bindaddr']);
-  if (local === undefined || values['bfd-interval'] === 0) return undefined;
-  return new PeerSessions({
-    responder,
-    node: values['node-name'],
-    local,
-    port: values['bfd-port'],
-    interval: values['bfd-interval'],
-    multiplier: values['bfd-multiplier'],
-    // SHA-1 takes 20 bytes; the key of the gossip itself is not to be used for anything else.
-    key: key && createHmac('sha256', key).update('garpoon bfd').digest().subarray(0, 20),
-    isOurs,
-    log: log.with({ component: 'bfd' }),
-  });
-}
-
-/** By which the other speakers know us on the LAN. An interface that is down now may be up later. */
-function macsOf(responder: Responder): readonly string[] {
-  const used = responder.interfaces().filter(({ eligible, reason }) => eligible || reason === 'down');
-  return used.map(({ mac }) => mac);
-}
-
-/** The key in the folder, made as MetalLB makes it, so that both can be in one ring. */
-function gossipKey(folder: string, log: Logger): Uint8Array | undefined {
-  if (folder === '') {
-    log.warn('gossip is not encrypted', { remedy: 'give --ml-secret-key-path' });
-    return undefined;
-  }
-  const file = join(folder, 'secretkey');
-  try {
-    return metallbKey(readFileSync(file));
-  } catch (cause) {
-    throw new Error(`read the gossip key of --ml-secret-key-path=${folder}`, { cause });
-  }
 }
 
 /** The responder's thread has no logger of its own. */
