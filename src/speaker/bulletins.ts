@@ -124,7 +124,7 @@ export class Bulletins {
     return this.reportOf(node)?.draining === true;
   }
 
-  /** Calls `listener` when what others said has changed, or a restart has taken too long; returns the way to stop that. */
+  /** Calls `listener` when what we or others said has changed, or a restart takes too long; returns the way to stop it. */
   onChange(listener: (change: BulletinChange) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -302,11 +302,13 @@ export class Bulletins {
     this.#pending?.cancel();
     this.#pending = undefined;
     if (this.#closed) return;
+    const before = this.#ours;
     this.#ours = this.#compose();
     this.#index = undefined;
     const { bytes, omittedClaims } = encodeNodeReport(this.#ours);
     if (omittedClaims > 0) this.#options.log.warn('claims not told', { count: omittedClaims });
     this.#options.channel.sendToAll(messageOf(reportKind, this.#options.node, bytes));
+    this.#tellListeners({ facts: !sameFacts(before, this.#ours), claims: !sameClaims(before, this.#ours) });
   }
 
   #compose(): NodeReport {

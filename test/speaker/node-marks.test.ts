@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import type { NodeInterface } from '../../src/election/interface-fitness.ts';
 import { events, nodes } from '../../src/kubernetes/resource.ts';
 import { encodeMemberMeta } from '../../src/speaker/member-meta.ts';
+import type { SpeakerOptions } from '../../src/speaker/speaker.ts';
 import type { TestCluster } from '../support/cluster.ts';
 import { eventually, suite } from '../support/suite.ts';
 import { inWorld, type Station, type World } from './support.ts';
@@ -14,8 +16,8 @@ async function annotate(cluster: TestCluster, node: string, annotations: Record<
   await cluster.change(nodes, node, (one) => ({ ...one, metadata: { ...one.metadata, annotations } }));
 }
 
-async function startOurs(world: World, node: string): Promise<Station> {
-  const station = world.station(node);
+async function startOurs(world: World, node: string, options: Partial<SpeakerOptions> = {}): Promise<Station> {
+  const station = world.station(node, options);
   station.liveness.meta = encodeMemberMeta([]);
   await station.speaker.start();
   return station;
@@ -61,5 +63,29 @@ test(
     assert.match(event?.message ?? '', /^Node node-a: .*weight.*from 0 to 100.*\(found "heavy"\)$/);
     await world.announces(a, '192.0.2.1@all');
     assert.equal(b.log.of('node annotations refused').length, 0);
+  }),
+);
+
+test(
+  'a node whose interface loses its carrier is no candidate, while no speaker of MetalLB is in the ring',
+  inWorld(ab, async (world) => {
+    const eth0: NodeInterface = { name: 'eth0', up: true, prefixes: [] };
+    let ofA = [eth0];
+    const a = await startOurs(world, 'node-a', { interfaces: () => ofA });
+    const b = await startOurs(world, 'node-b', { interfaces: () => [eth0] });
+    await world.serve('web', '192.0.2.1');
+    await world.announces(a, '192.0.2.1@all');
+    ofA = [{ ...eth0, up: false }];
+    a.speaker.linksChanged();
+    await world.announces(b, '192.0.2.1@all');
+    await world.announces(a, '');
+    world.ring.add('node-z');
+    await world.announces(a, '192.0.2.1@all');
+    world.ring.remove('node-z');
+    await world.announces(b, '192.0.2.1@all');
+    ofA = [eth0];
+    a.speaker.linksChanged();
+    await world.announces(a, '192.0.2.1@all');
+    await world.announces(b, '');
   }),
 );
