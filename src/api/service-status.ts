@@ -1,20 +1,5 @@
 import type { ResourceMeta } from './resource.ts';
 
-/** `servicel2statuses.metallb.io/v1beta1`: which node answers for a Service on the LAN. Written by that node's speaker. */
-export type ServiceL2Status = {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly metadata: ResourceMeta & { readonly generateName?: string };
-  readonly spec?: Readonly<Record<string, never>>;
-  readonly status?: {
-    readonly node?: string;
-    readonly serviceName?: string;
-    readonly serviceNamespace?: string;
-    /** By name; absent: all. */
-    readonly interfaces?: readonly { readonly name?: string }[];
-  };
-};
-
 /** `servicebgpstatuses.metallb.io/v1beta1`: to which peers a node announces a Service. Written by that node's speaker. */
 export type ServiceBGPStatus = {
   readonly apiVersion?: string;
@@ -30,7 +15,7 @@ export type ServiceBGPStatus = {
   };
 };
 
-/** Labels of both, by which they are found. */
+/** Labels of this and of ServiceL2Status, by which they are found. */
 export const serviceStatusLabels = {
   node: 'metallb.io/node',
   serviceName: 'metallb.io/service-name',

@@ -4,8 +4,8 @@ import { type AddressAssignment, type IPAddressPoolStatus, maxAssignments } from
 import { compareTexts } from '../api/label-selector.ts';
 import { formatAddress } from '../ip/address.ts';
 import { ipAddressPools, type PoolObject } from '../kubernetes/config-kinds.ts';
+import { StatusWriter, type StatusWriterOptions } from '../kubernetes/status-writer.ts';
 import { formatSeconds } from '../runtime/clock.ts';
-import { StatusWriter, type StatusWriterOptions } from './status-writer.ts';
 
 /** Any number of Services may share an address, and an object must not grow with it. */
 const maxServices = 2_000;

@@ -2,9 +2,9 @@ import type { Allocator } from '../allocator/allocator.ts';
 import type { AddressReservationStatus } from '../api/address-reservation.ts';
 import { formatAddress } from '../ip/address.ts';
 import { type AddressReservationObject, addressReservations } from '../kubernetes/config-kinds.ts';
+import { StatusWriter, type StatusWriterOptions } from '../kubernetes/status-writer.ts';
 import type { Store } from '../kubernetes/store.ts';
 import { type Clock, formatSeconds, type Timer } from '../runtime/clock.ts';
-import { StatusWriter, type StatusWriterOptions } from './status-writer.ts';
 
 /** For how long changes are gathered before all reservations are looked at; milliseconds. */
 const gatherTime = 200;

@@ -7,7 +7,8 @@ import type { ConfigurationState } from '../api/configuration-state.ts';
 import type { IPAddressPool } from '../api/ip-address-pool.ts';
 import type { L2Advertisement } from '../api/l2-advertisement.ts';
 import type { Layer2Policy } from '../api/layer2-policy.ts';
-import type { ServiceBGPStatus, ServiceL2Status } from '../api/service-status.ts';
+import type { ServiceL2Status } from '../api/service-l2-status.ts';
+import type { ServiceBGPStatus } from '../api/service-status.ts';
 import type { KubernetesObject } from './core.ts';
 import { resource } from './resource.ts';
 

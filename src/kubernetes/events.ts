@@ -1,5 +1,6 @@
 import { type Clock, sleep, timestamp } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { Pace } from '../runtime/pace.ts';
 import type { Random } from '../runtime/random.ts';
 import { ApiError, isAlreadyExists, isNotFound } from './api-error.ts';
 import { mergePatch } from './apply.ts';
@@ -16,7 +17,9 @@ const refillPeriod = 300_000;
 /** How many objects and events are remembered for counting; the longest unused are forgotten, as in client-go. */
 const maxRemembered = 4_096;
 /** Events that wait for the API server. What comes on top is dropped. */
-const maxWaiting = 1_000;
+const maxWaiting = 4_000;
+/** Of the writes of all events: when a node dies, thousands of Services have something to tell. */
+const defaultPace = { rate: 50, burst: 100 };
 /** The API's own limits. */
 const maxMessageLength = 1_024;
 const maxNameLength = 253;
@@ -32,6 +35,8 @@ export type EventRecorderOptions = {
   readonly random: Random;
   readonly log: Logger;
   readonly backoff?: BackoffRange;
+  /** How many events a second are written, and how many at once after a pause. */
+  readonly pace?: { readonly rate: number; readonly burst: number };
   /** How long `stop()` goes on sending; milliseconds. */
   readonly flushLimit?: number;
 };
@@ -70,6 +75,8 @@ export class EventRecorder {
   readonly #allowances = new Map<string, { left: number; refilled: number }>();
   /** To be written, in order; an entry that changes while it waits is written once. */
   readonly #waiting = new Set<Entry>();
+  readonly #pace: Pace;
+  readonly #hurry = new AbortController();
   readonly #stopping = new AbortController();
   #sending: Promise<void> | undefined;
   #stopped = false;
@@ -79,6 +86,7 @@ export class EventRecorder {
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#pace = new Pace({ ...defaultPace, ...options.pace, clock: options.clock });
   }
 
   /** `object` needs its kind and apiVersion, which objects of a Store have. Does nothing after `stop()`. */
@@ -96,6 +104,7 @@ export class EventRecorder {
   /** Resolves when everything recorded is written, or after the flush limit. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#hurry.abort();
     if (this.#sending === undefined) return;
     const limit = this.#options.clock.after(this.#options.flushLimit ?? 2_000, () => this.#stopping.abort());
     await this.#sending;
@@ -154,10 +163,17 @@ export class EventRecorder {
     // Lets the caller finish first, so that what it records in one go is counted into one write.
     await Promise.resolve();
     for (const entry of this.#waiting) {
+      await this.#turn();
       this.#waiting.delete(entry);
       if (this.#stopping.signal.aborted || !(await this.#deliver(entry))) this.#dropped += 1;
     }
     this.#sending = undefined;
+  }
+
+  /** Who stops waits for none. Never throws. */
+  async #turn(): Promise<void> {
+    const wait = this.#pace.take();
+    if (wait > 0) await sleep(this.#options.clock, wait, this.#hurry.signal).catch(() => {});
   }
 
   async #deliver(entry: Entry): Promise<boolean> {

@@ -25,9 +25,22 @@ export type AnnouncerOptions = {
   readonly clock: Clock;
   /** With policy `refuse`: a newly assigned address is not announced, because somebody else has it. */
   readonly onRefused: AddressProbeOptions['onRefused'];
-  /** Called when the responder has been told to announce other addresses than before, or not to. Must not throw. */
-  readonly onAnnounced?: (added: readonly Address[], removed: readonly Address[]) => void;
+  /** The responder has been given a table that differs in this. */
+  readonly onChange?: (change: AnnouncerChange) => void;
 };
+
+/** What a table changes for the neighbours. */
+export type AnnouncerChange = {
+  /** Answered for from now on. */
+  readonly announced: readonly Address[];
+  /** Not answered for any more, because nobody here wants it, or because it is held. */
+  readonly withdrawn: readonly Address[];
+  /** The Services that have anything to do with it, also those of which only the interfaces are others. */
+  readonly services: ReadonlySet<string>;
+};
+
+/** An entry of the table, and the Services that want it. */
+type Entry = Announcement & { readonly held: boolean; readonly services: readonly string[] };
 
 /**
  * Turns what each Service wants into the responder's one table. Changes made within one turn of the event loop reach
@@ -39,8 +52,12 @@ export class Announcer {
   readonly #desired = new Map<string, ServiceAnnouncement>(); // service key -> what it wants
   /** Newly assigned addresses that the next table will be the first to have, by their texts. */
   readonly #unproven = new Set<string>();
+  /** Addresses that another speaker has the better claim to, by their texts. */
+  readonly #suspended = new Set<string>();
+  /** Services that want something else than at the last flush. */
+  readonly #changed = new Set<string>();
   readonly #probe: AddressProbe;
-  #table: ReadonlyMap<string, Announcement> = new Map(); // address text -> what the responder was given last
+  #table: ReadonlyMap<string, Entry> = new Map(); // address text -> what the responder was given last
   #pending: Timer | undefined;
   #closed = false;
 
@@ -62,6 +79,7 @@ export class Announcer {
         if (!this.#table.has(text)) this.#unproven.add(text);
       }
     }
+    this.#changed.add(service);
     this.#flushSoon();
   }
 
@@ -73,19 +91,31 @@ export class Announcer {
   /** Each Service with those of its addresses that are announced. */
   *announced(): Generator<readonly [service: string, addresses: readonly Address[]]> {
     for (const [service, { addresses }] of this.#desired) {
-      yield [service, addresses.filter((address) => this.#table.get(formatAddress(address))?.held === false)];
+      yield [service, addresses.filter((address) => this.isAnnounced(address))];
     }
+  }
+
+  /** What a Service wants announced, whether it is yet or not. */
+  wishOf(service: string): ServiceAnnouncement | undefined {
+    return this.#desired.get(service);
+  }
+
+  /** What of a Service is announced; undefined for nothing. */
+  announcementOf(service: string): Pick<ServiceAnnouncement, 'addresses' | 'interfaces'> | undefined {
+    const wish = this.#desired.get(service);
+    const addresses = wish?.addresses.filter((address) => this.isAnnounced(address)) ?? [];
+    return wish === undefined || addresses.length === 0 ? undefined : { addresses, interfaces: wish.interfaces };
+  }
+
+  /** Whether the neighbours are told that the address is here. */
+  isAnnounced(address: Address): boolean {
+    return this.#table.get(formatAddress(address))?.held === false;
   }
 
   /** Those that want the address announced. */
   servicesOf(address: Address): readonly string[] {
     const wants = ({ addresses }: ServiceAnnouncement) => addresses.some((each) => sameAddress(each, address));
     return [...this.#desired].flatMap(([service, wish]) => (wants(wish) ? [service] : []));
-  }
-
-  /** What a Service has announced, or is about to. */
-  announcementOf(service: string): ServiceAnnouncement | undefined {
-    return this.#desired.get(service);
   }
 
   /** The newly assigned addresses of a Service that have not been announced yet. */
@@ -106,7 +136,33 @@ export class Announcer {
 
   /** Tells the neighbours once more that the address is here (RFC 5227 section 2.4, defence). */
   defend(address: Address): void {
-    if (this.#table.get(formatAddress(address))?.held === false) this.#options.responder.announce([address], 1);
+    if (this.isAnnounced(address)) this.#options.responder.announce([address], 1);
+  }
+
+  /**
+   * Gives way to a host that has the address, too: it is not announced any more until nobody answers for it, which is
+   * asked every 30 s. Told of as a refusal.
+   */
+  giveWay(address: Address, by: Claimant): void {
+    if (!this.isAnnounced(address)) return;
+    this.#probe.hold(address);
+    this.#probe.claimed(address, by);
+    this.flush();
+  }
+
+  /** The address is not announced until `resume`, or until nobody here wants it any more. */
+  suspend(address: Address): void {
+    if (!this.isAnnounced(address)) return;
+    this.#suspended.add(formatAddress(address));
+    this.flush();
+  }
+
+  isSuspended(address: Address): boolean {
+    return this.#suspended.has(formatAddress(address));
+  }
+
+  resume(address: Address): void {
+    if (this.#suspended.delete(formatAddress(address))) this.flush();
   }
 
   /** Hands the table to the responder now. Called by itself after `set`. */
@@ -114,20 +170,28 @@ export class Announcer {
     this.#pending?.cancel();
     this.#pending = undefined;
     if (this.#closed) return;
-    const { responder, probe } = this.#options;
-    const wishes = merge(this.#desired.values());
+    const { responder, probe, onChange } = this.#options;
+    const wishes = merge(this.#desired);
     const unproven = [...this.#unproven].flatMap((key) => wishes.get(key)?.address ?? []);
     this.#unproven.clear();
-    for (const key of this.#table.keys()) if (!wishes.has(key)) this.#probe.forget(key);
+    for (const key of this.#table.keys()) {
+      if (wishes.has(key)) continue;
+      this.#probe.forget(key);
+      this.#suspended.delete(key);
+    }
     if (probe === 'refuse') for (const address of unproven) this.#probe.hold(address);
-    const table = new Map<string, Announcement & { readonly held: boolean }>();
-    for (const [key, wish] of wishes) table.set(key, { ...wish, held: this.#probe.isHeld(key) });
+    const table = new Map<string, Entry>();
+    for (const [key, wish] of wishes) {
+      table.set(key, { ...wish, held: this.#probe.isHeld(key) || this.#suspended.has(key) });
+    }
     const fresh = [...table].filter(([key, entry]) => isFresh(entry, this.#table.get(key)));
-    const before = this.#table;
     responder.setAnnouncements([...table.values()]);
+    const before = this.#table;
     this.#table = table;
     if (fresh.length > 0) responder.announce(fresh.map(([, { address }]) => address));
-    this.#tellAnnounced(before);
+    const change = difference(before, table, this.#changed);
+    this.#changed.clear();
+    if (change !== undefined) onChange?.(change);
     // Last: the responder hears claims of the addresses in its table only.
     if (probe !== 'off') this.#probe.ask(unproven);
   }
@@ -151,13 +215,6 @@ export class Announcer {
     this.#closed = true;
   }
 
-  #tellAnnounced(before: ReadonlyMap<string, Announcement>): void {
-    const notIn = (one: ReadonlyMap<string, Announcement>, other: ReadonlyMap<string, Announcement>) =>
-      [...one].flatMap(([key, { held, address }]) => (held || other.get(key)?.held === false ? [] : [address]));
-    const [added, removed] = [notIn(this.#table, before), notIn(before, this.#table)];
-    if (added.length + removed.length > 0) this.#options.onAnnounced?.(added, removed);
-  }
-
   #flushSoon(): void {
     this.#pending ??= this.#options.clock.after(0, () => this.flush());
   }
@@ -174,16 +231,36 @@ function possiblePart(wish: ServiceAnnouncement): ServiceAnnouncement | undefine
 }
 
 /** Services that share an address announce it on the union of their interfaces. */
-function merge(wishes: Iterable<ServiceAnnouncement>): Map<string, Announcement> {
-  const table = new Map<string, Announcement>();
-  for (const { addresses, interfaces } of wishes) {
+function merge(wishes: ReadonlyMap<string, ServiceAnnouncement>): ReadonlyMap<string, Omit<Entry, 'held'>> {
+  const table = new Map<string, { address: Address; interfaces: Announcement['interfaces']; services: string[] }>();
+  for (const [service, { addresses, interfaces }] of wishes) {
     for (const address of addresses) {
       const key = formatAddress(address);
       const other = table.get(key);
-      table.set(key, { address, interfaces: other === undefined ? interfaces : union(other.interfaces, interfaces) });
+      if (other === undefined) table.set(key, { address, interfaces, services: [service] });
+      else {
+        other.interfaces = union(other.interfaces, interfaces);
+        other.services.push(service);
+      }
     }
   }
   return table;
+}
+
+/** Undefined for nothing. `changed`: the Services whose wishes are others. */
+function difference(
+  before: ReadonlyMap<string, Entry>,
+  now: ReadonlyMap<string, Entry>,
+  changed: ReadonlySet<string>,
+): AnnouncerChange | undefined {
+  const isIn = (table: ReadonlyMap<string, Entry>, key: string) => table.get(key)?.held === false;
+  const announced = [...now].flatMap(([key, entry]) => (entry.held || isIn(before, key) ? [] : [entry]));
+  const withdrawn = [...before].flatMap(([key, entry]) => (entry.held || isIn(now, key) ? [] : [entry]));
+  const concerned = [...announced, ...withdrawn];
+  const services = new Set([...changed, ...concerned.flatMap((entry) => entry.services)]);
+  if (services.size === 0) return undefined;
+  const addressesOf = (entries: readonly Entry[]) => entries.map(({ address }) => address);
+  return { announced: addressesOf(announced), withdrawn: addressesOf(withdrawn), services };
 }
 
 function union(a: Announcement['interfaces'], b: Announcement['interfaces']): Announcement['interfaces'] {

@@ -7,7 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 const patience = 1_000;
 
 export type HandoverOptions = {
-  readonly announcer: Pick<Announcer, 'set' | 'announcementOf'>;
+  readonly announcer: Pick<Announcer, 'set' | 'wishOf'>;
   /** Whether the node says that it announces the address. */
   readonly hasClaimed: (node: string, address: string) => boolean;
   readonly clock: Clock;
@@ -44,7 +44,7 @@ export class Handover {
   /** What this node is to announce for a Service. What it announces beyond that leaves, to its successor. */
   set(key: string, wanted: ServiceAnnouncement | undefined, successorOf: SuccessorOf): void {
     const { announcer, clock } = this.#options;
-    const present = announcer.announcementOf(key);
+    const present = announcer.wishOf(key);
     const stays = new Set(wanted?.addresses.map(formatAddress));
     const before = this.#services.get(key);
     const leaving = new Map<string, Leaving>();

@@ -11,6 +11,7 @@ import { systemRandom } from '../runtime/random.ts';
 import { runDaemon } from '../telemetry/daemon.ts';
 import { flags } from './flags.ts';
 import { ownInterfaces } from './own-interfaces.ts';
+import { ownershipMetrics } from './ownership-metrics.ts';
 import { willReturn } from './return-prospect.ts';
 import { livenessOf } from './ring.ts';
 import { Speaker } from './speaker.ts';
@@ -37,7 +38,8 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
         if (event.type === 'conflict') speaker.claimed(event);
         else if (event.type === 'lapse') speaker.lapsed(event.milliseconds);
         else if (event.type === 'bfd') ring?.session(event);
-        else if (event.type !== 'answer') {
+        else if (event.type === 'answer') speaker.answered(event);
+        else {
           if (event.type === 'interface') speaker.linksChanged();
           logResponderEvent(log, event);
         }
@@ -63,6 +65,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       interfaces: () => ownInterfaces(responder.interfaces(), networkInterfaces()),
       restartGrace: values['restart-grace'] * 1_000,
       willReturn: () => willReturn(returning),
+      ownershipMetrics: ownershipMetrics(metrics),
       nodeName: values['node-name'],
       podName: values['pod-name'],
       namespace: values.namespace,

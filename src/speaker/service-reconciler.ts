@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { type Decision, decide, statusAddresses, type View } from './decision.ts';
 import type { Handover } from './handover.ts';
 import { NewAddresses } from './new-addresses.ts';
+import type { Takeovers } from './takeovers.ts';
 
 /** The index of EndpointSlices by the Service they belong to, and its function. */
 export const sliceIndex = {
@@ -26,6 +27,7 @@ export type ServiceReconcilerOptions = {
   readonly view: () => View;
   readonly announcer: Pick<Announcer, 'unannounced'>;
   readonly handover: Pick<Handover, 'set'>;
+  readonly takeovers?: Pick<Takeovers, 'elected' | 'unelected'>;
   readonly events: Pick<EventRecorder, 'record'>;
   readonly log: Logger;
 };
@@ -65,12 +67,15 @@ export class ServiceReconciler {
   }
 
   #announce(key: ObjectKey, decision: Decision): void {
-    const { announcer, handover } = this.#options;
+    const { announcer, handover, takeovers } = this.#options;
     if ('announce' in decision) {
       const { announce: addresses, interfaces } = decision;
+      const previousOwner = this.#told.get(key)?.owner;
+      takeovers?.elected(key, addresses, () => previousOwner);
       handover.set(key, { addresses, interfaces, newlyAssigned: this.#newAddresses.elected(key) }, () => undefined);
       return;
     }
+    takeovers?.unelected(key);
     if (decision.owner !== undefined) this.#newAddresses.elected(key);
     else this.#newAddresses.putBack(announcer.unannounced(key));
     handover.set(key, undefined, () => decision.owner);

@@ -51,6 +51,10 @@ export class Siblings {
     return node === undefined ? undefined : { node, alive: this.#options.isAlive(node) };
   }
 
+  isAlive(node: string): boolean {
+    return this.#options.isAlive(node);
+  }
+
   /** The node with a speaker that has this address for itself. */
   hostAt(address: string): string | undefined {
     return this.#hostAt([address]);

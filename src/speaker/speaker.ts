@@ -14,26 +14,35 @@ import { type Saved, SavedState } from '../kubernetes/saved-state.ts';
 import { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
 import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
-import type { ConflictEvent, Responder } from '../layer2/responder.ts';
+import type { AnswerEvent, ConflictEvent, Responder } from '../layer2/responder.ts';
 import type { Liveness } from '../liveness/liveness.ts';
 import { type Clock, sleep } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
-import { Bulletins } from './bulletins.ts';
+import { type BulletinChange, Bulletins } from './bulletins.ts';
 import { Conflicts } from './conflicts.ts';
 import type { View } from './decision.ts';
+import { DepartedStatuses } from './departed-statuses.ts';
 import { Handover } from './handover.ts';
+import { Layer2Status } from './layer2-status.ts';
 import { Lease } from './lease.ts';
 import { isOurs } from './member-meta.ts';
 import { electionNode, sameToElection } from './node-facts.ts';
 import { NodeWarnings } from './node-warnings.ts';
+import { noOwnershipMetrics, type OwnershipMetrics } from './ownership-metrics.ts';
 import { ServiceReconciler, type SliceStore, sliceIndex } from './service-reconciler.ts';
 import { type Host, hostsOf, Siblings, type SiblingsOptions } from './siblings.ts';
+import { Takeovers } from './takeovers.ts';
 import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
+import { Verifier } from './verification.ts';
+import { VerifiedClaims } from './verified-claims.ts';
 
 /** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
 const companyTimeout = 3_000;
+
+/** Of what the LAN answered: see verification-message.ts. */
+const verifiedKind = 3;
 
 /** Between two messages of the same content; milliseconds. */
 const repetition = 25;
@@ -47,7 +56,7 @@ export type Ring = Pick<
 export type SpeakerOptions = {
   readonly client: ApiClient;
   /** Closed by the speaker when it stops. */
-  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'probe' | 'renew' | 'status' | 'close'>;
+  readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'probe' | 'ask' | 'renew' | 'status' | 'close'>;
   /** The responder's `deadline`: it is renewed five times as often. 0: never. */
   readonly deadline: number;
   /** The responder's `lapse`. 0: never. */
@@ -57,12 +66,13 @@ export type SpeakerOptions = {
   /** What is done about an address that has only just been assigned. */
   readonly addressProbe: ProbePolicy;
   readonly addressesOf: SiblingsOptions['addressesOf'];
+  readonly ownershipMetrics?: OwnershipMetrics;
   /**
    * Makes the ring from a function that tells the addresses of the other speakers, because those are known only once
    * their Pods have been read. Undefined: every Node counts as alive.
    */
   readonly liveness: ((peers: () => readonly string[]) => Ring) | undefined;
-  /** What this node has of interfaces, for the other speakers. */
+  /** What this node has of interfaces, for the other speakers and for what is told of it. */
   readonly interfaces?: () => readonly NodeInterface[];
   /** For how long the others are asked to wait for a speaker that restarts, in milliseconds; 0: it hands over. */
   readonly restartGrace?: number;
@@ -104,6 +114,12 @@ export class Speaker {
   readonly #handover: Handover;
   readonly #siblings: Siblings;
   readonly #conflicts: Conflicts;
+  readonly #takeovers: Takeovers;
+  /** Asks the LAN who has what others claim, and what becomes of their answers about our claims. */
+  readonly #verifier: Verifier | undefined;
+  readonly #verifiedClaims: VerifiedClaims;
+  readonly #layer2Status: Layer2Status;
+  readonly #departedStatuses: DepartedStatuses;
   readonly #lease: Lease;
   /** Whether a table was decided on after the last hang; the first one is. */
   #mayEndSilence = true;
@@ -191,9 +207,11 @@ export class Speaker {
       probe: options.addressProbe,
       rate: options.announceRate,
       onRefused: (address, by, again) => this.#conflicts.refused(address, by, again),
-      onAnnounced: (added, removed) => {
-        this.#bulletins?.claim(added);
-        this.#bulletins?.release(removed);
+      onChange: (change) => {
+        this.#bulletins?.claim(change.announced);
+        this.#bulletins?.release(change.withdrawn);
+        this.#takeovers.changed(change);
+        this.#tellStatus(change.services);
       },
     });
     this.#handover = new Handover({
@@ -212,15 +230,42 @@ export class Speaker {
       events: this.#events,
       signal: this.#stopping.signal,
     });
+    const { ownershipMetrics: metrics = noOwnershipMetrics } = options;
+    const told = { services: this.#services, events: this.#events, metrics, node: nodeName, clock, log };
+    const onChange = (keys: Iterable<string>) => this.#tellStatus(keys);
+    this.#takeovers = new Takeovers({ ...told, onChange });
     this.#conflicts = new Conflicts({
+      ...told,
       announcer: this.#announcer,
-      services: this.#services,
       siblings: this.#siblings,
-      events: this.#events,
-      node: nodeName,
+      policy: () => this.#configuration.current().layer2.onConflict,
+      hash: options.hash,
+      claimsOf: (text) => this.#bulletins?.claimsOf(text) ?? [],
       onHandover: (node, address) => this.#handover.heard(node, address),
-      clock,
-      log,
+      onChange,
+    });
+    this.#verifiedClaims = new VerifiedClaims({
+      ...told,
+      claimsOf: (text) => this.#bulletins?.claimsOf(text) ?? [],
+      nodeOf: (mac) => this.#siblings.find(mac)?.node,
+      announcer: this.#announcer,
+      takeovers: this.#takeovers,
+    });
+    this.#verifier = this.#bulletins && this.#newVerifier(this.#bulletins);
+    this.#layer2Status = new Layer2Status({
+      ...options,
+      node: nodeName,
+      podName: options.podName ?? '',
+      announcementOf: (service) => this.#announcer.announcementOf(service),
+      holding: (address) => this.#takeovers.holding(address),
+      conflict: (address) => this.#conflicts.record.of(address),
+      signal: this.#stopping.signal,
+    });
+    this.#departedStatuses = new DepartedStatuses({
+      ...options,
+      departed: () => this.#departed(),
+      isAnnounced: (service) => this.#announcer.announcementOf(service) !== undefined,
+      signal: this.#stopping.signal,
     });
     this.#reconciler = new ServiceReconciler({
       services: this.#services,
@@ -228,6 +273,7 @@ export class Speaker {
       view: () => this.#currentView(),
       announcer: this.#announcer,
       handover: this.#handover,
+      takeovers: this.#takeovers,
       events: this.#events,
       log,
     });
@@ -277,6 +323,9 @@ export class Speaker {
     await this.#queue.idle();
     this.#reconciler.settle();
     this.#announcer.flush();
+    this.#takeovers.settle();
+    this.#layer2Status.start();
+    this.#departedStatuses.start();
     this.#bulletins?.settle();
     this.#mayEndSilence = false;
     this.#started = true;
@@ -327,6 +376,11 @@ export class Speaker {
     this.#lease.lapsed(milliseconds);
   }
 
+  /** A host on the LAN has answered a question: an event of the responder. */
+  answered({ address, mac }: Pick<AnswerEvent, 'address' | 'mac'>): void {
+    this.#verifier?.answered(address, mac);
+  }
+
   /** What this node has of interfaces may have changed: an event of the responder. */
   linksChanged(): void {
     this.#bulletins?.look();
@@ -347,6 +401,7 @@ export class Speaker {
     this.#stopping.abort();
     await this.#queue.stop();
     this.#handover.close();
+    this.#verifier?.close();
     this.#bulletins?.close();
     // The others notice our silence too, only later; nothing may keep us from falling silent.
     const left = this.#liveness?.stop({ farewell: !isRestart });
@@ -356,7 +411,7 @@ export class Speaker {
     this.#announcer.close();
     this.#options.responder.close();
     await this.#savedState.stop();
-    await this.#report.stop();
+    await Promise.all([this.#report.stop(), this.#layer2Status.stop(), this.#departedStatuses.stop()]);
     await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
     await this.#events.stop();
   }
@@ -404,9 +459,10 @@ export class Speaker {
       merge: (state) => bulletins.merge(state),
       hear: (message) => bulletins.hear(message),
     });
-    bulletins.onChange(({ facts, claims }) => {
-      if (facts) this.#reconsider();
-      if (claims) this.#handover.look();
+    bulletins.onChange((change) => this.#heard(bulletins, change));
+    bulletins.onMessage(verifiedKind, (payload, from) => {
+      this.#verifier?.told(payload);
+      this.#verifiedClaims.told(from, payload);
     });
     await liveness.start();
     bulletins.start();
@@ -421,6 +477,7 @@ export class Speaker {
       if (liveness.alive().size > 1) heard.abort();
       for (const name of liveness.alive()) if (!this.#members.has(name)) bulletins.welcome(name);
       this.#reconsider();
+      this.#conflicts.look();
       this.#repeatForTheReturned(liveness.alive());
     });
     const peers = this.#hosts().filter(({ name }) => name !== nodeName);
@@ -437,8 +494,13 @@ export class Speaker {
    * now, but the neighbours still have its MAC address.
    */
   #repeatForTheReturned(alive: ReadonlySet<string>): void {
-    const returned = [...alive].some((name) => this.#lost.delete(name));
-    for (const name of this.#members) if (!alive.has(name)) this.#lost.add(name);
+    const returned = [...alive].filter((name) => this.#lost.delete(name)).length > 0;
+    for (const name of this.#members) {
+      if (alive.has(name)) continue;
+      this.#lost.add(name);
+      this.#takeovers.lost(name);
+    }
+    for (const name of alive) if (!this.#members.has(name)) this.#takeovers.isWell(name);
     this.#members = alive;
     // Not before it is decided anew who holds what. Waiting for the queue never rejects.
     if (returned) void this.#queue.idle().then(() => this.#repeat());
@@ -459,8 +521,49 @@ export class Speaker {
     this.#mayEndSilence = false;
   }
 
+  /** The speakers have told something, we among them. */
+  #heard(bulletins: Bulletins, { facts, claims }: BulletinChange): void {
+    const restarting = bulletins.restarting();
+    for (const name of this.#liveness?.alive() ?? []) {
+      if (bulletins.isDraining(name) || restarting.has(name)) this.#takeovers.handsOver(name);
+      else this.#takeovers.isWell(name);
+    }
+    if (facts) this.#reconsider();
+    if (!claims) return;
+    this.#handover.look();
+    this.#conflicts.look();
+    this.#verifier?.look();
+  }
+
+  #newVerifier(bulletins: Bulletins): Verifier {
+    const { responder, nodeName: node, hash, clock, log } = this.#options;
+    return new Verifier({
+      node,
+      board: {
+        reportOf: (name) => bulletins.reportOf(name),
+        claimsOf: (text) => bulletins.claimsOf(text),
+        tell: (name, _kind, bytes) => bulletins.tell(name, verifiedKind, bytes),
+      },
+      speakers: () => this.#liveness?.alive() ?? [],
+      ask: (addresses) => void responder.ask(addresses),
+      hash,
+      clock,
+      log,
+    });
+  }
+
   #repeat(): void {
     this.#announcer.repeat((address) => this.#handover.isLeaving(address));
+  }
+
+  /** The nodes that neither the ring nor the API server hears of. */
+  #departed(): readonly string[] {
+    const { nodes, members } = this.#currentView().cluster;
+    return [...nodes].filter(({ name, notReady }) => notReady === true && !members.has(name)).map(({ name }) => name);
+  }
+
+  #tellStatus(services: Iterable<string>): void {
+    for (const service of services) this.#layer2Status.look(service);
   }
 
   #tellScheduling(): void {

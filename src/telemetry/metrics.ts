@@ -1,4 +1,4 @@
-import { Counter, type CounterConfiguration, Gauge, Registry } from 'prom-client';
+import { Counter, type CounterConfiguration, Gauge, Histogram, Registry } from 'prom-client';
 import type { Logger } from '../runtime/logger.ts';
 
 export type Labels<L extends string> = Readonly<Record<L, string>>;
@@ -13,6 +13,9 @@ export type MetricDescription<L extends string> = {
 
 /** A number that only grows, kept here. One that somebody else keeps is `collect`ed. */
 export type CounterMetric<L extends string> = { increase(labels: Labels<L>, by?: number): void };
+
+/** How often a value was how large. */
+export type HistogramMetric<L extends string> = { observe(labels: Labels<L>, value: number): void };
 
 /**
  * The metrics of one process, for Prometheus. Made by whoever starts the process and passed to those who register;
@@ -34,6 +37,12 @@ export class Metrics {
   counter<const L extends string>(description: MetricDescription<L>): CounterMetric<L> {
     const counter = new Counter(this.#configuration(description));
     return { increase: (labels, by = 1) => counter.inc(labels, by) };
+  }
+
+  /** `buckets`: the upper bounds that are counted, ascending. */
+  histogram<const L extends string>(description: MetricDescription<L>, buckets: readonly number[]): HistogramMetric<L> {
+    const histogram = new Histogram({ ...identity(description), registers: [this.#registry], buckets: [...buckets] });
+    return { observe: (labels, value) => histogram.observe(labels, value) };
   }
 
   /**
@@ -58,8 +67,8 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #configuration<L extends string>({ name, help, labels }: MetricDescription<L>): CounterConfiguration<L> {
-    return { name, help, labelNames: labels, registers: [this.#registry] };
+  #configuration<L extends string>(description: MetricDescription<L>): CounterConfiguration<L> {
+    return { ...identity(description), registers: [this.#registry] };
   }
 
   #fill<L extends string>(
@@ -86,4 +95,8 @@ export class Metrics {
   #leaveOut(labels: readonly string[], metric: Pick<Gauge, 'remove'>): void {
     if (labels.length === 0) metric.remove();
   }
+}
+
+function identity<L extends string>({ name, help, labels }: MetricDescription<L>) {
+  return { name, help, labelNames: labels };
 }

@@ -37,7 +37,10 @@ for (const [kind, columns] of [
   ['BGPPeer', 'Address, ASN, BFD Profile, Multi Hops'],
   ['BFDProfile', 'Passive Mode, Transmit Interval, Receive Interval, Multiplier'],
   ['Community', ''],
-  ['ServiceL2Status', 'Allocated Node, Service Name, Service Namespace'],
+  [
+    'ServiceL2Status',
+    'Allocated Node, Service Name, Service Namespace, Address, MAC, Since, Verified, Previous Node, Verified By, Conflict',
+  ],
   ['ServiceBGPStatus', 'Node, Service Name, Service Namespace'],
   ['ConfigurationState', 'Result, ErrorSummary, Age'],
   ['AddressReservation', 'Service Namespace, Service, Addresses, Holder, Age'],

@@ -4,7 +4,12 @@ import { Replica, termOf } from '../../src/controller/replica.ts';
 import { webhookFlags } from '../../src/controller/webhook-flags.ts';
 import { Webhooks } from '../../src/controller/webhooks.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
-import { addressReservations, configurationStates, ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
+import {
+  addressReservations,
+  configurationStates,
+  ipAddressPools,
+  serviceL2Statuses,
+} from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
 import type { KubernetesObject, Pod } from '../../src/kubernetes/core.ts';
 import {
@@ -206,6 +211,15 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
   await told('web', 'IPAllocated', 1);
   await announced('192.0.2.1@all');
   await inUse(1);
+  const status = await eventually('it is told who announces', async () => {
+    const { items } = await cluster.client.list(serviceL2Statuses, { namespace: system });
+    return items?.find((one) => one.status?.serviceName === 'web');
+  });
+  const place = `${system}/${status.metadata.name}`;
+  await cluster.change(serviceL2Statuses, place, (one) => ({ ...one, metadata: { ...one.metadata, labels: {} } }));
+  await eventually('it has its labels again', async () => {
+    return (await cluster.client.get(serviceL2Statuses, place))?.metadata.labels?.['metallb.io/node'] === 'node-a';
+  });
   await cluster.service('api');
   await told('api', 'AllocationFailed', 1);
 
@@ -223,6 +237,9 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
   await announced('192.0.2.1@all');
   await cluster.deleteService('web');
   await announced('');
+  await eventually('nobody is told to announce it', async () => {
+    return (await cluster.client.get(serviceL2Statuses, place)) === undefined;
+  });
   await inUse(0);
 
   for (const key of [`${system}/controller`, `${system}/speaker-node-a`]) {

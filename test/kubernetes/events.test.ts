@@ -204,14 +204,25 @@ test('an event that the server refuses is dropped, and the next one is tried', (
     assert.deepEqual(recorder.counters(), { sent: 1, dropped: 1 });
   }));
 
+test('the events of a thousand objects are written a few at a time, and at the end no slower than it goes', () =>
+  withRecorder(
+    async ({ recorder }) => {
+      for (let i = 0; i < 1_000; i++) recorder.record(service(`s${i}`), assigned);
+      await eventually('the first ones are written', () => recorder.counters().sent === 10);
+      await recorder.stop();
+      assert.deepEqual(recorder.counters(), { sent: 1_000, dropped: 0 });
+    },
+    { pace: { rate: 0.01, burst: 10 }, flushLimit: 20_000 },
+  ));
+
 test('while the server is away events pile up to a bound only', () =>
   withRecorder(
     async ({ api, recorder }) => {
       api.on(`POST ${collection}`, silent);
-      for (let i = 0; i < 5_000; i++) recorder.record(service(`s${i}`), assigned);
+      for (let i = 0; i < 8_000; i++) recorder.record(service(`s${i}`), assigned);
       await eventually('the first is on its way', () => api.requests.length === 1);
       const { dropped } = recorder.counters();
-      assert.ok(dropped >= 3_999, `${dropped} of 5,000 dropped`);
+      assert.ok(dropped >= 3_999, `${dropped} of 8,000 dropped`);
     },
     { flushLimit: 1 },
   ));

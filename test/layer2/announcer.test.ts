@@ -311,3 +311,84 @@ test('after close nothing more is asked or announced', async () => {
   await clock.advance(60_000);
   assert.deepEqual(told(), []);
 });
+
+/** What the listener is told, in words: `+192.0.2.1 -192.0.2.2 of default/web`. */
+function announcerWithChanges(probe: ProbePolicy = 'off') {
+  const changes: string[] = [];
+  const clock = new FakeClock();
+  const announcer = new Announcer({
+    responder: { setAnnouncements() {}, announce() {}, probe() {} },
+    probe,
+    rate: 400,
+    clock,
+    onRefused() {},
+    onChange({ announced, withdrawn, services }) {
+      const texts = [
+        ...announced.map((one) => `+${formatAddress(one)}`),
+        ...withdrawn.map((one) => `-${formatAddress(one)}`),
+      ];
+      changes.push(`${texts.join(' ')} of ${[...services].sort()}`);
+    },
+  });
+  const want = async (service: string, text: string | undefined, interfaces: readonly string[] | 'all' = 'all') => {
+    announcer.set(service, text === undefined ? undefined : { addresses: text.split(' ').map(address), interfaces });
+    await clock.advance(1);
+  };
+  return { announcer, clock, want, changes: () => changes.splice(0) };
+}
+
+test('the listener is told what is announced and withdrawn, and which Services it concerns', async () => {
+  const { announcer, want, changes } = announcerWithChanges();
+  await want('default/web', '192.0.2.1 192.0.2.2');
+  await want('default/dns', '192.0.2.2');
+  await want('default/web', '192.0.2.1', ['eth0']);
+  await want('default/web', undefined);
+  announcer.flush();
+  assert.deepEqual(changes(), [
+    '+192.0.2.1 +192.0.2.2 of default/web',
+    ' of default/dns',
+    ' of default/web',
+    '-192.0.2.1 of default/web',
+  ]);
+  assert.deepEqual(announcer.announcementOf('default/dns'), { addresses: [address('192.0.2.2')], interfaces: 'all' });
+  assert.equal(announcer.announcementOf('default/web'), undefined);
+});
+
+test('an address that is suspended is watched and not announced, until it is resumed or wanted anew', async () => {
+  const { announcer, told } = announcerWithRecord();
+  announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: 'all' });
+  announcer.flush();
+  told();
+  announcer.suspend(address('192.0.2.1'));
+  announcer.suspend(address('192.0.2.9'));
+  announcer.repeat();
+  assert.deepEqual(told(), ['192.0.2.1@all(held)', '192.0.2.1@all(held)']);
+  announcer.resume(address('192.0.2.1'));
+  announcer.resume(address('192.0.2.1'));
+  assert.deepEqual(told(), ['192.0.2.1@all', 'burst 192.0.2.1']);
+  announcer.suspend(address('192.0.2.1'));
+  announcer.set('default/web', undefined);
+  announcer.flush();
+  assert.ok(!announcer.isSuspended(address('192.0.2.1')));
+  told();
+  announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: 'all' });
+  announcer.flush();
+  assert.deepEqual(told(), ['192.0.2.1@all', 'burst 192.0.2.1']);
+});
+
+for (const policy of ['off', 'warn', 'refuse'] as const) {
+  test(`with policy ${policy}, an address that is given away is asked for every 30 s, and announced when nobody has it`, async () => {
+    const { announcer, clock, told } = announcerWithRecord(policy);
+    announcer.set('default/web', { addresses: [address('192.0.2.1')], interfaces: 'all' });
+    await clock.advance(1);
+    told();
+    announcer.giveWay(address('192.0.2.1'), printer);
+    announcer.giveWay(address('192.0.2.1'), printer);
+    assert.deepEqual(told(), ['refused 192.0.2.1', '192.0.2.1@all(held)']);
+    await clock.advance(30_100);
+    announcer.claimed(address('192.0.2.1'), printer);
+    assert.deepEqual(told(), ['probe 192.0.2.1', 'refused 192.0.2.1']);
+    await clock.advance(32_000);
+    assert.deepEqual(told(), ['probe 192.0.2.1', '192.0.2.1@all', 'burst 192.0.2.1']);
+  });
+}

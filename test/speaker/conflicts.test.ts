@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from '../../src/ip/address.ts';
+import { layer2Policies } from '../../src/kubernetes/config-kinds.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { system } from '../support/cluster.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { eventually, suite } from '../support/suite.ts';
 import { inWorld, type Station, type World } from './support.ts';
@@ -311,5 +313,53 @@ test(
     // It has been heard a moment ago, so it is not asked.
     await world.told('web', 'AddressInUse', 2);
     assert.deepEqual(station.responder.probes, ['192.0.2.1']);
+  }),
+);
+
+for (const [onConflict, burst, table, reasons] of [
+  ['defend', ['192.0.2.1 x1'], '192.0.2.1@all', ['AddressConflict']],
+  ['report', [], '192.0.2.1@all', ['AddressConflict']],
+  ['yield', [], '192.0.2.1@all(held)', ['AddressConflict', 'AddressInUse']],
+] as const) {
+  test(
+    `with onConflict: ${onConflict}, a stranger’s claim leads to ${burst.length} announcements, and then to ${table}`,
+    inWorld(['node-a'], async (world, cluster) => {
+      const metadata = { name: 'default', namespace: system };
+      await cluster.put(layer2Policies, { metadata, spec: { onConflict } });
+      await world.serve('web', '192.0.2.1');
+      const counted: string[] = [];
+      const conflict = (kind: string) => void counted.push(kind);
+      const ownershipMetrics = { takeover() {}, verification() {}, conflict };
+      const station = await world.start('node-a', { ownershipMetrics });
+      station.responder.bursts.length = 0;
+      hear(station, '192.0.2.1', printer);
+      assert.equal(station.responder.table(), table);
+      assert.deepEqual(station.responder.bursts, burst);
+      assert.deepEqual(counted, ['stranger']);
+      for (const reason of reasons) await world.told('web', reason, 1);
+      const text = await message(world, 'web', 'AddressConflict');
+      assert.equal(text.includes('This node gives way, as onConflict: yield says. '), onConflict === 'yield');
+    }),
+  );
+}
+
+test(
+  'an address that was yielded to a stranger is announced again when the stranger has gone',
+  inWorld(['node-a'], async (world, cluster) => {
+    const { clock, slow } = clockInHand();
+    await cluster.put(layer2Policies, {
+      metadata: { name: 'default', namespace: system },
+      spec: { onConflict: 'yield' },
+    });
+    await world.serve('web', '192.0.2.1');
+    const station = await world.start('node-a', { clock });
+    hear(station, '192.0.2.1', printer);
+    await slow.advance(30_000);
+    hear(station, '192.0.2.1', printer);
+    await slow.advance(29_999);
+    assert.equal(station.responder.table(), '192.0.2.1@all(held)');
+    await slow.advance(1_301);
+    await world.announces(station, '192.0.2.1@all');
+    assert.equal(station.responder.bursts.at(-1), '192.0.2.1');
   }),
 );

@@ -25,7 +25,7 @@ function made() {
     log: silentLogger,
     hasClaimed: (node, text) => claims.has(`${node} ${text}`),
     announcer: {
-      announcementOf: (service) => announced.get(service),
+      wishOf: (service) => announced.get(service),
       set(service, next) {
         if (next === undefined) announced.delete(service);
         else announced.set(service, next);

@@ -177,6 +177,11 @@ export class FakeResponder {
   /** The addresses of every burst, in the order they were asked for; `x1` behind those of a defence. */
   readonly bursts: string[] = [];
 
+  /** Nobody answers. */
+  ask(addresses: readonly Address[]): number {
+    return addresses.length;
+  }
+
   announce(addresses: readonly Address[], rounds?: number): void {
     this.bursts.push(addresses.map(formatAddress).join(' ') + (rounds === undefined ? '' : ` x${rounds}`));
   }

@@ -32,6 +32,19 @@ test('a counter counts by its labels', async () => {
   assert.deepEqual(await samples(metrics), ['ships_total{port="a"} 2', 'ships_total{port="b"} 2']);
 });
 
+test('a histogram counts by its labels how many values are within each bound', async () => {
+  const { metrics } = made();
+  const histogram = metrics.histogram({ name: 'wait_seconds', help: 'Wait', labels: ['port'] }, [0.5, 1]);
+  for (const value of [0.25, 0.75, 3]) histogram.observe({ port: 'a' }, value);
+  assert.deepEqual(await samples(metrics), [
+    'wait_seconds_bucket{le="0.5",port="a"} 1',
+    'wait_seconds_bucket{le="1",port="a"} 2',
+    'wait_seconds_bucket{le="+Inf",port="a"} 3',
+    'wait_seconds_sum{port="a"} 4',
+    'wait_seconds_count{port="a"} 3',
+  ]);
+});
+
 test('what is collected is what there is at the scrape, and what is gone is gone', async () => {
   const { metrics } = made();
   let depths = [

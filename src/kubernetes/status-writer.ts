@@ -5,8 +5,9 @@ import type { KubernetesObject } from '../kubernetes/core.ts';
 import { type Resource, splitKey } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
-import type { Clock } from '../runtime/clock.ts';
+import { type Clock, sleep } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Pace } from '../runtime/pace.ts';
 import type { Random } from '../runtime/random.ts';
 
 /** For how long changes of one object are gathered into one write; milliseconds. Nobody reads a status faster. */
@@ -24,6 +25,8 @@ export type StatusWriterOptions<T extends KubernetesObject, S extends object> = 
   readonly wanted: (name: string) => { readonly [Field in keyof S]: S[Field] | null } | undefined;
   /** Of what the writer writes, and nothing else. Equal for what says the same; null is as good as absent. */
   readonly textOf: (status: { readonly [Field in keyof S]?: S[Field] | null } | undefined) => string;
+  /** Of all writes together; absent: as fast as it goes. */
+  readonly pace?: Pace;
   /** Aborts the write under way. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -69,14 +72,13 @@ export class StatusWriter<T extends KubernetesObject & { readonly status?: S | u
   }
 
   async #reconcile(name: string): Promise<void> {
-    const { client, resource, namespace, objects, textOf, signal, clock } = this.#options;
+    const { client, resource, namespace, textOf, pace, signal, clock } = this.#options;
+    const wait = this.#due(name) === undefined ? 0 : (pace?.take() ?? 0);
+    if (wait > 0) await sleep(clock, wait, signal);
+    const due = this.#due(name);
+    if (due === undefined) return;
+    const { wanted, asked } = due;
     const key = `${namespace}/${name}`;
-    const object = objects.get(key);
-    const wanted = this.#options.wanted(name);
-    if (object === undefined || wanted === undefined) return;
-    const [asked, is] = [textOf(wanted), textOf(object.status)];
-    const curtailed = this.#curtailed.get(name);
-    if (is === asked || (curtailed?.asked === asked && curtailed.came === is)) return;
     this.#writtenAt.set(name, clock.now());
     try {
       const written = await mergePatch(client, resource, key, { status: wanted }, { subresource: 'status', signal });
@@ -86,5 +88,17 @@ export class StatusWriter<T extends KubernetesObject & { readonly status?: S | u
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  /** What is to be written; undefined for nothing. */
+  #due(name: string) {
+    const { namespace, objects, textOf } = this.#options;
+    const object = objects.get(`${namespace}/${name}`);
+    const wanted = this.#options.wanted(name);
+    if (object === undefined || wanted === undefined) return undefined;
+    const [asked, is] = [textOf(wanted), textOf(object.status)];
+    const curtailed = this.#curtailed.get(name);
+    const isDone = is === asked || (curtailed?.asked === asked && curtailed.came === is);
+    return isDone ? undefined : { wanted, asked };
   }
 }
