@@ -1,7 +1,8 @@
+import { HashChance } from './chance.ts';
 import { FairShares } from './fair-share.ts';
-import type { Hash } from './metallb.ts';
-import { type Chance, type Item, Placement } from './placement.ts';
-import type { BallotAddress, ElectionStrategy } from './strategy.ts';
+import { itemsOf } from './item.ts';
+import { Placement } from './placement.ts';
+import type { ElectionStrategy } from './strategy.ts';
 import { TargetFinder } from './targets.ts';
 
 /**
@@ -42,9 +43,10 @@ export const balanced: ElectionStrategy = {
     const heldShares = new FairShares(nodes.length);
     const held = new Float64Array(nodes.length);
     for (const { targets, home, siblings } of items) {
-      shares.add(targets, siblings.length);
+      const count = siblings?.length ?? 1;
+      shares.add(targets, count);
       if (home < 0) continue;
-      heldShares.add(targets, siblings.length);
+      heldShares.add(targets, count);
       held[home]! += 1;
     }
     shares.divide();
@@ -53,70 +55,19 @@ export const balanced: ElectionStrategy = {
     const limits = held.map((count, node) => {
       return finder.nodes[node]!.returning ? Math.max(count, shares.limit(node)) : shares.limit(node);
     });
-    const placement = new Placement(items, shares, limits, new HashChance(finder, hash));
+    const placement = new Placement({
+      items,
+      shares,
+      limits,
+      weights: finder.weights,
+      chance: new HashChance(finder.nodes, hash),
+    });
     placement.settle();
     placement.level();
     const least = (node: number) => (finder.nodes[node]!.returning ? 0 : heldShares.least(node));
     for (let node = 0; node < limits.length; node++) placement.pull(node, least);
-    return new Map(items.map(({ address, at }) => [address, finder.nodes[at]!.name]));
+    const owners = new Map<string, string>();
+    for (const { address, at } of items) owners.set(address, finder.nodes[at]!.name);
+    return owners;
   },
 };
-
-/** The addresses that have a living candidate. */
-function itemsOf(addresses: readonly BallotAddress[], finder: TargetFinder): readonly Item[] {
-  const services = new Map<string, Item[]>();
-  const items: Item[] = [];
-  for (const { address, service, candidates, holder } of addresses) {
-    const standing = finder.find(candidates, holder);
-    if (standing === undefined) continue;
-    let siblings = services.get(service);
-    if (siblings === undefined) {
-      siblings = [];
-      services.set(service, siblings);
-    }
-    const item: Item = {
-      address,
-      targets: standing.targets,
-      home: standing.home,
-      at: standing.home,
-      siblings,
-      lot: -1,
-    };
-    siblings.push(item);
-    items.push(item);
-  }
-  return items;
-}
-
-/** One hash for each node and each address that is asked about, not for each pair: there may be a million pairs. */
-class HashChance implements Chance {
-  readonly #hash: Hash;
-  readonly #nodes: readonly number[];
-
-  constructor(finder: TargetFinder, hash: Hash) {
-    this.#hash = hash;
-    this.#nodes = finder.nodes.map(({ name }) => start(hash(name)));
-  }
-
-  ofItem(item: Item): number {
-    if (item.lot < 0) item.lot = start(this.#hash(item.address));
-    return item.lot;
-  }
-
-  of(item: Item, node: number): number {
-    return mixed(this.ofItem(item), this.#nodes[node]!);
-  }
-}
-
-/** The first 32 bits. */
-function start([a = 0, b = 0, c = 0, d = 0]: Uint8Array): number {
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
-}
-
-/** Two numbers of 32 bits in one, by the finaliser of MurmurHash3. */
-function mixed(a: number, b: number): number {
-  let mix = a ^ Math.imul(b, 0x9e3779b1);
-  mix = Math.imul(mix ^ (mix >>> 16), 0x85ebca6b);
-  mix = Math.imul(mix ^ (mix >>> 13), 0xc2b2ae35);
-  return (mix ^ (mix >>> 16)) >>> 0;
-}

@@ -20,6 +20,8 @@ import type { Targets } from './targets.ts';
 export class FairShares {
   readonly #shares: Float64Array;
   readonly #classes = new Map<Targets, number[]>();
+  /** The entry of #classes that was asked for last: most addresses are like the one before. */
+  #last: { readonly targets: Targets; readonly counts: number[] } | undefined;
 
   constructor(nodes: number) {
     this.#shares = new Float64Array(nodes);
@@ -28,11 +30,7 @@ export class FairShares {
   /** An address of a Service that has `siblings` addresses, itself included. */
   add(targets: Targets, siblings: number): void {
     const portions = Math.min(siblings, targets.nodes.length);
-    let counts = this.#classes.get(targets);
-    if (counts === undefined) {
-      counts = [];
-      this.#classes.set(targets, counts);
-    }
+    const counts = this.#last?.targets === targets ? this.#last.counts : this.#countsOf(targets);
     counts[portions] = (counts[portions] ?? 0) + 1;
   }
 
@@ -48,6 +46,16 @@ export class FairShares {
       for (const one of classes) change = Math.max(change, one.divide(this.#shares));
       if (change < settled) return;
     }
+  }
+
+  #countsOf(targets: Targets): number[] {
+    let counts = this.#classes.get(targets);
+    if (counts === undefined) {
+      counts = [];
+      this.#classes.set(targets, counts);
+    }
+    this.#last = { targets, counts };
+    return counts;
   }
 
   of(node: number): number {

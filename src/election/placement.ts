@@ -1,18 +1,18 @@
-import { type FairShares, inexact, portion } from './fair-share.ts';
+import type { Chance } from './chance.ts';
+import { displace } from './displacement.ts';
+import { type FairShares, inexact } from './fair-share.ts';
+import { allowance, hasRoomFor, type Item, siblingsOn } from './item.ts';
+import { Occupants } from './occupants.ts';
 import type { Targets } from './targets.ts';
 
-/** An address and where it is. */
-export type Item = {
-  readonly address: string;
-  readonly targets: Targets;
-  /** Who holds it and may keep it; -1 for nobody. */
-  readonly home: number;
-  /** -1 while it is nowhere. */
-  at: number;
-  /** The addresses of its Service, itself included. */
-  readonly siblings: readonly Item[];
-  /** What `Chance` has drawn for it; -1 until it is asked. */
-  lot: number;
+export type PlacementOptions = {
+  readonly items: readonly Item[];
+  readonly shares: FairShares;
+  /** By node: the most that it may have. */
+  readonly limits: Float64Array;
+  /** By node: what it weighs as a target. */
+  readonly weights: Float64Array;
+  readonly chance: Chance;
 };
 
 /**
@@ -24,15 +24,22 @@ export class Placement {
   readonly #items: readonly Item[];
   readonly #shares: FairShares;
   readonly #limits: Float64Array;
+  readonly #weights: Float64Array;
   readonly #chance: Chance;
-  #sorted: readonly Item[] | undefined;
+  readonly #marks: { readonly low: Float64Array; readonly high: Float64Array };
+  /** What is where; undefined until a displacement asks. */
+  #occupants: Occupants | undefined;
+  /** By node: what it has from before, and has not given away. Undefined until somebody pulls. */
+  #held: Item[][] | undefined;
 
-  constructor(items: readonly Item[], shares: FairShares, limits: Float64Array, chance: Chance) {
+  constructor({ items, shares, limits, weights, chance }: PlacementOptions) {
     this.#items = items;
     this.#shares = shares;
     this.#limits = limits;
+    this.#weights = weights;
     this.#chance = chance;
     this.loads = new Float64Array(limits.length);
+    this.#marks = { low: new Float64Array(limits.length), high: new Float64Array(limits.length) };
     for (const { at } of items) if (at >= 0) this.loads[at]! += 1;
   }
 
@@ -40,6 +47,9 @@ export class Placement {
    * Takes from every node what it has too much of, and places that and what is nowhere. So few held addresses move
    * that no other way to keep to the invariant moves fewer: what is too much and what is nowhere has to be placed
    * anyway, one after the other; that goes by the shortest augmenting path, which keeps the cost of the flow minimal.
+   *
+   * There always is such a path, because the limits were made so (./fair-share.ts). Should that ever be wrong, an
+   * address goes where least is: too much on a node is a flaw, no owner would be an outage.
    */
   settle(): void {
     const excess = this.#takeExcess();
@@ -49,49 +59,69 @@ export class Placement {
       const levels = this.#levelsOf(targets);
       for (const item of items) {
         const node = this.#choose(item, levels);
-        if (node !== undefined) this.#put(item, node);
-        else if (!this.#displace(item)) throw new Error(`no room for ${item.address}, which the limits rule out`);
+        if (node >= 0) this.#put(item, node);
+        else if (!this.#displace(item)) this.#put(item, this.#emptiest(targets));
       }
     }
+    this.#occupants = undefined;
   }
 
   /** Evens out what is not held yet, and so can still go anywhere, as far as one move after the other can. */
   level(): void {
-    const fresh = this.#items.filter(({ home }) => home < 0);
-    const gives = () => true;
+    let fresh: Item[][] | undefined;
     for (let node = 0; node < this.loads.length; node++) {
-      this.#take(node, fresh, gives, () => this.loads[node]! < this.#limits[node]!);
+      if (!this.#hasFuller(node)) continue;
+      fresh ??= this.#byNode(({ home }) => home < 0);
+      const taken = this.#take(node, fresh, everybody, () => this.loads[node]! < this.#limits[node]!);
+      fresh[node]!.push(...taken);
     }
   }
 
   /** Moves held addresses to the node until it has `least`, as long as no giver is left with less than it should have. */
   pull(node: number, least: (node: number) => number): void {
-    if (this.loads[node]! >= least(node)) return;
-    const held = this.#items.filter(({ at, home }) => at === home);
+    if (this.loads[node]! >= least(node) || !this.#hasFuller(node)) return;
+    this.#held ??= this.#byNode(({ at, home }) => at === home);
     const gives = (giver: number) => this.loads[giver]! > least(giver);
-    this.#take(node, held, gives, () => this.loads[node]! < least(node));
+    this.#take(node, this.#held, gives, () => this.loads[node]! < least(node));
   }
 
-  /** Moves items to the node, each from where most is, as long as the giver is no worse off than the node then. */
-  #take(node: number, items: readonly Item[], gives: (node: number) => boolean, wants: () => boolean): void {
-    if (!wants()) return;
+  /**
+   * Moves items to the node, each from where most is, as long as the giver is no worse off than the node then. `from`
+   * has by node what it can give; what it gave is taken out there, and returned.
+   */
+  #take(node: number, from: Item[][], gives: (node: number) => boolean, wants: () => boolean): readonly Item[] {
+    const taken: Item[] = [];
+    if (!wants()) return taken;
     const gifts = new Map<number, Item[]>();
-    for (const item of items) {
+    for (let giver = 0; giver < from.length; giver++) {
       // Who is not fuller by then now never will be: givers only get less, and the node only more.
-      if (item.targets.weights[node] === 0 || !this.#isFuller(item, node)) continue;
-      const given = gifts.get(item.at);
-      if (given === undefined) gifts.set(item.at, [item]);
-      else given.push(item);
+      if (!this.#isFuller(giver, node)) continue;
+      const given = from[giver]!.filter(({ targets }) => targets.weights[node]! > 0);
+      if (given.length > 0) gifts.set(giver, this.#lastFirst(given, node));
     }
-    // The last one is the first to go.
-    for (const given of gifts.values()) given.sort((a, b) => this.#compareFor(node, b, a));
+    const givers = new Set<number>();
     while (wants()) {
       const item = this.#fullest(gifts, node, gives)?.pop();
-      if (item === undefined) return;
-      if (siblingsOn(item, node) > siblingsOn(item, item.at) || !this.#hasSpread(item, node)) continue;
+      if (item === undefined) break;
+      if (siblingsOn(item, node) > siblingsOn(item, item.at) || !hasRoomFor(item, node)) continue;
+      givers.add(item.at);
       this.loads[item.at]! -= 1;
       this.#put(item, node);
+      taken.push(item);
     }
+    for (const giver of givers) from[giver] = from[giver]!.filter(({ at }) => at === giver);
+    return taken;
+  }
+
+  /** The last one is the first to go to the node: it has the fewest siblings there, and then the lowest number. */
+  #lastFirst(items: readonly Item[], node: number): Item[] {
+    const draws = items.map((item) => ({
+      item,
+      siblings: siblingsOn(item, node),
+      draw: this.#chance.of(this.#chance.lotOf(item), node),
+    }));
+    draws.sort((a, b) => b.siblings - a.siblings || b.draw - a.draw || (b.item.address < a.item.address ? -1 : 1));
+    return draws.map(({ item }) => item);
   }
 
   /** What the node can be given by the giver that has most, if it has enough more than the node. */
@@ -99,18 +129,23 @@ export class Placement {
     let best: number | undefined;
     let most = -Infinity;
     for (const [giver, given] of gifts) {
-      const item = given.at(-1);
-      if (item === undefined || !gives(giver) || !this.#isFuller(item, node)) continue;
-      const load = this.loads[giver]! / item.targets.weights[giver]!;
+      if (given.length === 0 || !gives(giver) || !this.#isFuller(giver, node)) continue;
+      const load = this.loads[giver]! / this.#weights[giver]!;
       if (load < most || (load === most && giver > best!)) continue;
       [best, most] = [giver, load];
     }
     return best === undefined ? undefined : gifts.get(best);
   }
 
-  /** Whether the item's place holds no less than the node, per weight, even when the item has moved to the node. */
-  #isFuller({ at, targets: { weights } }: Item, node: number): boolean {
-    return at !== node && (this.loads[node]! + 1) / weights[node]! <= (this.loads[at]! - 1) / weights[at]! + tiny;
+  #hasFuller(node: number): boolean {
+    for (let giver = 0; giver < this.loads.length; giver++) if (this.#isFuller(giver, node)) return true;
+    return false;
+  }
+
+  /** Whether the giver holds no less than the node, per weight, even when one more has moved to the node. */
+  #isFuller(giver: number, node: number): boolean {
+    const [weights, loads] = [this.#weights, this.loads];
+    return giver !== node && (loads[node]! + 1) / weights[node]! <= (loads[giver]! - 1) / weights[giver]! + tiny;
   }
 
   /** Takes away what breaks the invariant: that which has most other places first. */
@@ -125,9 +160,9 @@ export class Placement {
       }
     };
     for (const item of this.#items) {
-      if (item.siblings.length === 1 || item.at < 0) continue;
+      if (item.siblings === undefined || item.at < 0) continue;
       const together = item.siblings.filter(({ at }) => at === item.at);
-      taken(together, together.length - mostOf(item, item.at));
+      taken(together, together.length - allowance(item, item.at));
     }
     const over = new Map<number, Item[]>();
     this.loads.forEach((load, node) => {
@@ -154,25 +189,51 @@ export class Placement {
 
   /**
    * Of the targets with room: the fewest siblings; then below the share (of a target that has the least per weight,
-   * because nothing is to flow to the others); then by chance.
+   * because nothing is to flow to the others); then by chance. -1 when there is none. What was taken from its home does
+   * not find room there again: loads only rise, and only one of its Service can take the place of another.
    */
-  #choose(item: Item, { low, high }: Levels): number | undefined {
-    const { home, targets } = item;
-    if (home >= 0 && this.loads[home]! < this.#limits[home]! && this.#hasSpread(item, home)) return home;
-    let best: number | undefined;
+  #choose(item: Item, levels: Levels): number {
+    if (item.siblings !== undefined) return this.#search(item, levels);
+    const lot = this.#chance.lotOf(item);
+    const low = this.#luckiest(lot, levels.low);
+    if (low >= 0) return low;
+    const high = this.#luckiest(lot, levels.high);
+    return high >= 0 ? high : this.#search(item, levels);
+  }
+
+  /** The node that is still below its mark, by chance. Loads only rise now: who has reached it is not asked again. */
+  #luckiest(lot: number, marks: Marks): number {
+    const { below, mark } = marks;
+    let best = -1;
+    let luckiest = Infinity;
+    let kept = 0;
+    for (let i = 0; i < below.length; i++) {
+      const node = below[i]!;
+      if (this.loads[node]! >= mark[node]! || this.loads[node]! >= this.#limits[node]!) continue;
+      below[kept++] = node;
+      const chance = this.#chance.of(lot, node);
+      if (chance >= luckiest) continue;
+      best = node;
+      luckiest = chance;
+    }
+    below.length = kept;
+    return best;
+  }
+
+  #search(item: Item, { low, high }: Levels): number {
+    const lot = this.#chance.lotOf(item);
+    let best = -1;
     let fewest = Infinity;
     let lowest = Infinity;
     let luckiest = Infinity;
-    const { nodes, weights } = targets;
-    for (let i = 0; i < nodes.length; i++) {
-      const node = nodes[i]!;
+    for (const node of item.targets.nodes) {
       const load = this.loads[node]!;
       if (load >= this.#limits[node]!) continue;
-      const tier = load < low[i]! ? 0 : load < high[i]! ? 1 : 2 + load / weights[node]!;
+      const tier = load < low.mark[node]! ? 0 : load < high.mark[node]! ? 1 : 2 + load / this.#weights[node]!;
       const siblings = siblingsOn(item, node);
       if (siblings > fewest || (siblings === fewest && tier > lowest)) continue;
-      if (siblings > 0 && siblings >= mostOf(item, node)) continue;
-      const chance = this.#chance.of(item, node);
+      if (siblings > 0 && siblings >= allowance(item, node)) continue;
+      const chance = this.#chance.of(lot, node);
       if (siblings === fewest && tier === lowest && chance >= luckiest) continue;
       best = node;
       fewest = siblings;
@@ -182,88 +243,45 @@ export class Placement {
     return best;
   }
 
-  #levelsOf({ nodes, weights }: Targets): Levels {
-    const levels = nodes.map((node) => this.#shares.of(node) / weights[node]!);
-    const least = Math.min(...levels);
-    const isLeast = levels.map((level) => level < least * (1 + inexact) + inexact);
-    return {
-      low: nodes.map((node, i) => (isLeast[i] ? Math.floor(this.#shares.of(node) + inexact) : 0)),
-      high: nodes.map((node, i) => (isLeast[i] ? Math.ceil(this.#shares.of(node) - inexact) : 0)),
-    };
+  /** Good until it is called again. */
+  #levelsOf({ nodes }: Targets): Levels {
+    const least = nodes.reduce((min, node) => Math.min(min, this.#levelOf(node)), Infinity);
+    const below = nodes.filter((node) => this.#levelOf(node) < least * (1 + inexact) + inexact);
+    const { low, high } = this.#marks;
+    for (const node of nodes) low[node] = high[node] = 0;
+    for (const node of below) {
+      low[node] = Math.floor(this.#shares.of(node) + inexact);
+      high[node] = Math.ceil(this.#shares.of(node) - inexact);
+    }
+    return { low: { mark: low, below: [...below] }, high: { mark: high, below: [...below] } };
   }
 
-  #hasSpread(item: Item, node: number): boolean {
-    const siblings = siblingsOn(item, node);
-    return siblings === 0 || siblings < mostOf(item, node);
+  #levelOf(node: number): number {
+    return this.#shares.of(node) / this.#weights[node]!;
   }
 
   #put(item: Item, node: number): void {
     item.at = node;
     this.loads[node]! += 1;
+    this.#occupants?.add(item);
   }
 
-  /**
-   * Makes room for an address that has none: it takes the place of another, which takes the place of another, and so
-   * on until there is room. Of all such chains, one that moves the fewest held addresses (shortest path in the
-   * residual graph; links may cost -1, where one moves back home, but no cycle does).
-   */
   #displace(item: Item): boolean {
-    const on = this.#byNode();
-    const itemCost = new Map<Item, number>([[item, 0]]);
-    const itemVia = new Map<Item, Item>();
-    const nodeCost = new Float64Array(this.loads.length).fill(Infinity);
-    const nodeVia: Item[] = [];
-    const queue: Item[] = [item];
-    const waiting = new Set(queue);
-    let end = -1;
-    const reach = (other: Item, cost: number, via: Item) => {
-      if (cost >= (itemCost.get(other) ?? Infinity)) return;
-      itemCost.set(other, cost);
-      itemVia.set(other, via);
-      if (waiting.has(other)) return;
-      waiting.add(other);
-      queue.push(other);
-    };
-    for (const mover of queue) {
-      waiting.delete(mover);
-      const leaving = itemCost.get(mover)! - moveCost(mover, mover.at);
-      for (const node of mover.targets.nodes) {
-        if (node === mover.at) continue;
-        const cost = leaving + moveCost(mover, node);
-        if (!this.#hasSpread(mover, node)) {
-          for (const sibling of mover.siblings) if (sibling.at === node) reach(sibling, cost, mover);
-          continue;
-        }
-        if (cost >= nodeCost[node]!) continue;
-        nodeCost[node] = cost;
-        nodeVia[node] = mover;
-        if (this.loads[node]! < this.#limits[node]!) {
-          if (end < 0 || cost < nodeCost[end]!) end = node;
-        } else {
-          for (const other of on[node]!) reach(other, cost, mover);
-        }
-      }
-      // No chain is cheaper than its first link.
-      if (end >= 0 && nodeCost[end]! <= (item.home < 0 ? 1 : 0)) break;
-    }
+    this.#occupants ??= new Occupants(this.#items, this.loads.length);
+    const end = displace(item, this.#occupants, (node) => this.loads[node]! < this.#limits[node]!);
     if (end < 0) return false;
     this.loads[end]! += 1;
-    let mover: Item | undefined = nodeVia[end];
-    let target = end;
-    while (mover !== undefined) {
-      const left: number = mover.at;
-      mover.at = target;
-      target = left;
-      mover = itemVia.get(mover);
-    }
     return true;
   }
 
-  /** In an order that does not depend on that of the input. */
-  #byNode(): readonly (readonly Item[])[] {
-    this.#sorted ??= this.#items.toSorted((a, b) => (a.address < b.address ? -1 : 1));
+  #emptiest({ nodes }: Targets): number {
+    const level = (node: number) => this.loads[node]! / this.#weights[node]!;
+    return nodes.reduce((best, node) => (level(node) < level(best) ? node : best));
+  }
+
+  #byNode(are: (item: Item) => boolean): Item[][] {
     const on: Item[][] = Array.from(this.loads, () => []);
-    for (const item of this.#sorted) if (item.at >= 0) on[item.at]!.push(item);
+    for (const item of this.#items) if (are(item)) on[item.at]!.push(item);
     return on;
   }
 
@@ -272,38 +290,15 @@ export class Placement {
   }
 
   #compareByChance(a: Item, b: Item): number {
-    return this.#chance.ofItem(a) - this.#chance.ofItem(b) || (a.address < b.address ? -1 : 1);
-  }
-
-  #compareFor(node: number, a: Item, b: Item): number {
-    const chance = this.#chance.of(a, node) - this.#chance.of(b, node);
-    return siblingsOn(a, node) - siblingsOn(b, node) || chance || (a.address < b.address ? -1 : 1);
+    return this.#chance.lotOf(a) - this.#chance.lotOf(b) || (a.address < b.address ? -1 : 1);
   }
 }
 
-/** Numbers that look random, and are the same on every node. */
-export type Chance = { ofItem(item: Item): number; of(item: Item, node: number): number };
+/** For one kind of targets: up to where the nodes are filled first, and then. */
+type Levels = { readonly low: Marks; readonly high: Marks };
 
-/** By target: up to where it is filled first, and then. */
-type Levels = { readonly low: readonly number[]; readonly high: readonly number[] };
+/** `mark` is by node; `below` are, ascending, the nodes that may still be below it. */
+type Marks = { readonly mark: Float64Array; readonly below: number[] };
 
 const tiny = 1e-9;
-
-/** Nowhere is as far as any place that is not home. */
-function moveCost(item: Item, node: number): number {
-  return node < 0 ? 0 : node === item.home ? 0 : 1;
-}
-
-function siblingsOn(item: Item, node: number): number {
-  if (item.siblings.length === 1) return 0;
-  let count = 0;
-  for (const sibling of item.siblings) if (sibling !== item && sibling.at === node) count += 1;
-  return count;
-}
-
-/** How many addresses of the item's Service may be on the node. */
-function mostOf({ siblings }: Item, node: number): number {
-  let sum = 0;
-  for (const { targets } of siblings) if (targets.weights[node]! > 0) sum += portion(targets, siblings.length);
-  return Math.ceil(sum - tiny);
-}
+const everybody = () => true;

@@ -11,7 +11,7 @@ export type StrategyName = 'metallb' | 'balanced';
 
 /** What is to be decided, as far as this speaker knows. The order means nothing. */
 export type Ballot = {
-  /** Each once, also one that several Services share: its candidates are then those of all of them. */
+  /** Each once, also one that several Services share: its candidates are then the nodes that all of them can have. */
   readonly addresses: readonly BallotAddress[];
   readonly nodes: readonly BallotNode[];
 };

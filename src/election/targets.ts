@@ -24,27 +24,42 @@ export type Standing = { readonly targets: Targets; readonly home: number };
 export class TargetFinder {
   /** Sorted by name. */
   readonly nodes: readonly BallotNode[];
+  /** By node: what it weighs as a target, which is 1 where only nodes of weight 0 are. */
+  readonly weights: Float64Array;
   readonly #numbers: ReadonlyMap<string, number>;
   readonly #byCandidates = new Map<readonly Candidate[], Choice>();
   readonly #targets = new Map<string, Targets>();
+  /** What was found last: most addresses have the candidates of the one before. */
+  #last: { readonly candidates: readonly Candidate[]; readonly choice: Choice } | undefined;
 
   constructor(nodes: readonly BallotNode[]) {
     this.nodes = nodes.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    this.weights = Float64Array.from(this.nodes, ({ weight }) => weight || 1);
     this.#numbers = new Map(this.nodes.map(({ name }, number) => [name, number]));
   }
 
   /** Undefined when no candidate lives. */
   find(candidates: readonly Candidate[], holder: string | undefined): Standing | undefined {
-    let choice = this.#byCandidates.get(candidates);
-    if (choice === undefined) {
-      choice = { preferences: this.#preferences(candidates), standings: [] };
-      this.#byCandidates.set(candidates, choice);
-    }
+    const choice = this.#last?.candidates === candidates ? this.#last.choice : this.#choiceOf(candidates);
     const { preferences, standings } = choice;
     if (preferences.size === 0) return undefined;
     const number = holder === undefined ? -1 : (this.#numbers.get(holder) ?? -1);
-    standings[number + 1] ??= this.#stand(preferences, number);
-    return standings[number + 1];
+    let standing = standings.get(number);
+    if (standing === undefined) {
+      standing = this.#stand(preferences, number);
+      standings.set(number, standing);
+    }
+    return standing;
+  }
+
+  #choiceOf(candidates: readonly Candidate[]): Choice {
+    let choice = this.#byCandidates.get(candidates);
+    if (choice === undefined) {
+      choice = { preferences: this.#preferences(candidates), standings: new Map() };
+      this.#byCandidates.set(candidates, choice);
+    }
+    this.#last = { candidates, choice };
+    return choice;
   }
 
   #stand(preferences: ReadonlyMap<number, number>, holder: number): Standing {
@@ -70,7 +85,7 @@ export class TargetFinder {
     let targets = this.#targets.get(key);
     if (targets === undefined) {
       const weights = new Float64Array(this.nodes.length);
-      for (const node of nodes) weights[node] = this.nodes[node]!.weight || 1;
+      for (const node of nodes) weights[node] = this.weights[node]!;
       targets = { key, nodes, weights };
       this.#targets.set(key, targets);
     }
@@ -91,6 +106,6 @@ export class TargetFinder {
 type Choice = {
   /** Living candidate → how much it is preferred. */
   readonly preferences: ReadonlyMap<number, number>;
-  /** By the number of the holder, plus one; 0 is for no living holder. */
-  readonly standings: (Standing | undefined)[];
+  /** By the number of the holder, -1 for no living holder. */
+  readonly standings: Map<number, Standing>;
 };
