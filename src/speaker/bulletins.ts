@@ -59,6 +59,7 @@ export class Bulletins {
   readonly #returns = new Map<string, Timer>();
   #ours: NodeReport;
   #index: ReadonlyMap<string, readonly Claim[]> | undefined;
+  #interfaces: ReadonlyMap<string, readonly NodeInterface[]> | undefined;
   #draining = false;
   #restartingUntil: number | undefined;
   /** What an earlier run of ours claimed, until we have decided ourselves. */
@@ -102,10 +103,13 @@ export class Bulletins {
     return this.reportOf(node)?.startedAt;
   }
 
-  /** Node → what it said of its interfaces. */
+  /** Node → what it said of its interfaces; the same object until somebody says something else. */
   interfaces(): ReadonlyMap<string, readonly NodeInterface[]> {
     const all = [this.#ours, ...[...this.#heard.values()].map(({ report }) => report)];
-    return new Map(all.flatMap(({ node, interfaces }) => (interfaces === undefined ? [] : [[node, interfaces]])));
+    this.#interfaces ??= new Map(
+      all.flatMap(({ node, interfaces }) => (interfaces === undefined ? [] : [[node, interfaces]])),
+    );
+    return this.#interfaces;
   }
 
   /** Who says that he has the address. */
@@ -350,6 +354,7 @@ export class Bulletins {
   }
 
   #tellListeners(change: BulletinChange): void {
+    if (change.facts) this.#interfaces = undefined;
     if (change.facts || change.claims) for (const listener of this.#listeners) listener(change);
   }
 }

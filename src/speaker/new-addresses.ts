@@ -33,10 +33,10 @@ export class NewAddresses {
     else this.#services.set(service, { text, addresses });
   }
 
-  /** A node has been elected to announce the Service. Returns which of its addresses were new until now. */
-  elected(service: ObjectKey): readonly Address[] {
+  /** Nodes have been elected to announce those addresses of the Service. Returns which of them were new until now. */
+  elected(service: ObjectKey, isElected: (address: Address) => boolean = () => true): readonly Address[] {
     const addresses = this.#services.get(service)?.addresses ?? [];
-    return addresses.filter((address) => {
+    return addresses.filter(isElected).filter((address) => {
       const status = this.#addresses.get(formatAddress(address));
       if (!status?.isNew) return false;
       status.isNew = false;

@@ -2,11 +2,12 @@ import { formatProblem } from '../api/field.ts';
 import { candidacyOf } from '../election/candidacy.ts';
 import type { NodeInterface } from '../election/interface-fitness.ts';
 import type { Hash } from '../election/metallb.ts';
+import { returningNodes } from '../election/returning.ts';
 import { formatAddress } from '../ip/address.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import { Configuration } from '../kubernetes/configuration.ts';
 import { ConfigurationReport } from '../kubernetes/configuration-report.ts';
-import type { Node, Pod, Service } from '../kubernetes/core.ts';
+import type { KubernetesObject, Node, Pod, Service } from '../kubernetes/core.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { Reflector } from '../kubernetes/reflector.ts';
 import { endpointSlices, nodes, pods, services } from '../kubernetes/resource.ts';
@@ -16,10 +17,11 @@ import { WorkQueue } from '../kubernetes/workqueue.ts';
 import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
 import type { AnswerEvent, ConflictEvent, Responder } from '../layer2/responder.ts';
 import type { Liveness } from '../liveness/liveness.ts';
-import { type Clock, sleep } from '../runtime/clock.ts';
+import { type Clock, parseTimestamp, sleep, type Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
+import { BalancedOwners } from './balanced-owners.ts';
 import { type BulletinChange, Bulletins } from './bulletins.ts';
 import { Conflicts } from './conflicts.ts';
 import type { View } from './decision.ts';
@@ -33,6 +35,7 @@ import { NodeWarnings } from './node-warnings.ts';
 import { noOwnershipMetrics, type OwnershipMetrics } from './ownership-metrics.ts';
 import { ServiceReconciler, type SliceStore, sliceIndex } from './service-reconciler.ts';
 import { type Host, hostsOf, Siblings, type SiblingsOptions } from './siblings.ts';
+import { StrategyNotice, strategyInForce } from './strategy-in-force.ts';
 import { Takeovers } from './takeovers.ts';
 import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
 import { Verifier } from './verification.ts';
@@ -43,6 +46,9 @@ const companyTimeout = 3_000;
 
 /** Of what the LAN answered: see verification-message.ts. */
 const verifiedKind = 3;
+
+/** Timers cannot wait for a month; milliseconds. */
+const longestWait = 86_400_000;
 
 /** Between two messages of the same content; milliseconds. */
 const repetition = 25;
@@ -126,6 +132,8 @@ export class Speaker {
   readonly #events: EventRecorder;
   readonly #report: ConfigurationReport;
   readonly #reconciler: ServiceReconciler;
+  readonly #owners: BalancedOwners;
+  readonly #strategyNotice: StrategyNotice;
   readonly #queue: WorkQueue;
   readonly #stopping = new AbortController();
   /** Made once for all Services, until something in it changes. */
@@ -133,6 +141,8 @@ export class Speaker {
   /** Who was alive when last looked at, and who has been lost and is not back. */
   #members: ReadonlySet<string> = new Set();
   readonly #lost = new Set<string>();
+  #returning: ReadonlySet<string> = new Set();
+  #returnTimer: Timer | undefined;
   #started = false;
   #stopped: Promise<void> | undefined;
 
@@ -277,6 +287,22 @@ export class Speaker {
       events: this.#events,
       log,
     });
+    this.#owners = new BalancedOwners({
+      services: this.#services,
+      slices: this.#slices,
+      view: () => this.#currentView(),
+      claimsOf: (address) => this.#bulletins?.claimsOf(address) ?? [],
+      isReturning: (node) => this.#returning.has(node),
+      onDecided: (keys) => {
+        for (const key of keys) this.#queue.add(key);
+      },
+      clock,
+    });
+    this.#strategyNotice = new StrategyNotice({
+      events: this.#events,
+      policies: () => (this.#configuration.resources().layer2Policies ?? []) as readonly KubernetesObject[],
+      log,
+    });
     const reconcile = async (key: string) => this.#reconciler.reconcile(key);
     this.#queue = new WorkQueue({ ...options, name: 'service', reconcile });
   }
@@ -310,17 +336,17 @@ export class Speaker {
     if (this.#liveness !== undefined) await this.#join(this.#liveness);
     this.#stopping.signal.throwIfAborted();
     this.#configuration.onChange(() => this.#reconsider());
-    this.#services.onChange((key) => this.#queue.add(key));
+    this.#services.onChange((key) => this.#reconsiderService(key));
     this.#slices.onChange((_key, now, before) => {
       for (const slice of [now, before]) {
-        if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#queue.add(key);
+        if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#reconsiderService(key);
       }
     });
     this.#nodes.onChange((_name, now, before) => {
       if (!sameToElection(now, before)) this.#reconsider();
     });
     this.#reconsider();
-    await this.#queue.idle();
+    await this.#decided();
     this.#reconciler.settle();
     this.#announcer.flush();
     this.#takeovers.settle();
@@ -399,9 +425,11 @@ export class Speaker {
     const isRestart = await this.#askToWait();
     if (!isRestart) await this.#handOver();
     this.#stopping.abort();
+    this.#owners.clear();
     await this.#queue.stop();
     this.#handover.close();
     this.#verifier?.close();
+    this.#returnTimer?.cancel();
     this.#bulletins?.close();
     // The others notice our silence too, only later; nothing may keep us from falling silent.
     const left = this.#liveness?.stop({ farewell: !isRestart });
@@ -439,7 +467,7 @@ export class Speaker {
     if (!this.#hasCompany()) return;
     this.#bulletins?.drain();
     this.#reconsider();
-    await this.#queue.idle();
+    await this.#decided();
     await this.#handover.idle();
   }
 
@@ -503,7 +531,7 @@ export class Speaker {
     for (const name of alive) if (!this.#members.has(name)) this.#takeovers.isWell(name);
     this.#members = alive;
     // Not before it is decided anew who holds what. Waiting for the queue never rejects.
-    if (returned) void this.#queue.idle().then(() => this.#repeat());
+    if (returned) void this.#decided().then(() => this.#repeat());
   }
 
   /** Ends the silence of the responder, as the first table does while we start. Who stops had better stay silent. */
@@ -512,7 +540,7 @@ export class Speaker {
     this.#liveness?.rejoin();
     await this.#liveness?.exchange();
     this.#reconsider();
-    await this.#queue.idle();
+    await this.#decided();
     if (this.#stopping.signal.aborted) return;
     // What has gone to others meanwhile they have had for a while.
     this.#handover.close();
@@ -530,6 +558,8 @@ export class Speaker {
     }
     if (facts) this.#reconsider();
     if (!claims) return;
+    // To `metallb` they are of no importance.
+    if (this.#currentView().electionsOf !== undefined) this.#owners.decideSoon();
     this.#handover.look();
     this.#conflicts.look();
     this.#verifier?.look();
@@ -578,12 +608,30 @@ export class Speaker {
     return this.#view;
   }
 
+  /** The living nodes that `balanced` moves nothing to yet. Looks again when the next of them stops to be one. */
+  #findReturning(members: Iterable<string>, failBackAfter: number | undefined): ReadonlySet<string> {
+    const { clock } = this.#options;
+    const beginnings = [...members].map((node) => {
+      const created = this.#nodes.get(node)?.metadata.creationTimestamp;
+      const createdAt = created === undefined ? undefined : parseTimestamp(created);
+      return { node, startedAt: this.#bulletins?.startedAt(node), createdAt };
+    });
+    const { nodes, until } = returningNodes(beginnings, clock.wallTime(), failBackAfter);
+    this.#returnTimer?.cancel();
+    const wait = until === undefined ? undefined : Math.min(until - clock.wallTime(), longestWait);
+    this.#returnTimer = wait === undefined ? undefined : clock.after(wait, () => this.#reconsider());
+    return nodes;
+  }
+
   #look(): View {
     const { nodeName: name, loadBalancerClass, ignoreExcludeLabel, hash } = this.#options;
     const known = this.#nodes.list().map(electionNode);
     const all = known.map((node) => (this.#bulletins?.isDraining(node.name) ? { ...node, draining: true } : node));
     const config = this.#configuration.current();
     const members = this.#liveness && new Set([...this.#liveness.alive(), ...this.#bulletins!.restarting()]);
+    const inForce = strategyInForce(config.layer2.election, this.#liveness?.members());
+    const isBalanced = inForce.strategy === 'balanced';
+    this.#returning = isBalanced ? this.#findReturning(members ?? [], config.layer2.failBackAfter) : new Set();
     return {
       node: { name, labels: this.#nodes.get(name)?.metadata.labels ?? {} },
       config,
@@ -598,6 +646,7 @@ export class Speaker {
       },
       loadBalancerClass,
       hash,
+      ...(isBalanced ? { electionsOf: (key) => this.#owners.electionsOf(key) } : {}),
     };
   }
 
@@ -609,7 +658,32 @@ export class Speaker {
   /** Something that concerns every Service has changed. Those that lost their owner by it come first. */
   #reconsider(): void {
     this.#view = undefined;
+    const { electionsOf } = this.#currentView();
+    this.#tellStrategy();
+    if (electionsOf !== undefined) {
+      this.#owners.decideSoon();
+      return;
+    }
+    this.#owners.clear();
     for (const key of this.#reconciler.orphans(this.#currentView().cluster.members)) this.#queue.add(key);
     for (const key of this.#services.keys()) this.#queue.add(key);
+  }
+
+  #reconsiderService(key: string): void {
+    if (this.#currentView().electionsOf === undefined) this.#queue.add(key);
+    else this.#owners.serviceChanged(key);
+  }
+
+  /** Resolves when what there is to decide now is decided. Never rejects. */
+  #decided(): Promise<void> {
+    this.#owners.flush();
+    return this.#queue.idle();
+  }
+
+  #tellStrategy(): void {
+    const members = this.#liveness?.members();
+    const ours = (members ?? []).filter(({ meta }) => isOurs(meta)).map(({ name }) => name);
+    const isFirst = ours.every((name) => name >= this.#options.nodeName);
+    this.#strategyNotice.see(strategyInForce(this.#configuration.current().layer2.election, members), isFirst);
   }
 }

@@ -74,6 +74,13 @@ test('what was not announced after all is new again, as long as a Service has it
   assert.deepEqual(elected('web'), []);
 });
 
+test('an address for which no node is elected stays new, whatever becomes of the others of its Service', () => {
+  const { addresses, elected } = settledWith();
+  addresses.see('web', ['192.0.2.1', '2001:db8::1']);
+  assert.deepEqual(addresses.elected('web', ({ family }) => family === 4).map(formatAddress), ['192.0.2.1']);
+  assert.deepEqual(elected('web'), ['2001:db8::1']);
+});
+
 test('what is no address is passed over, and an address is the same however it is written', () => {
   const { addresses, elected } = settledWith({ web: ['2001:DB8:0::1', 'lb.example'] });
   addresses.see('web', ['2001:db8::1']);
