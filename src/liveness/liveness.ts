@@ -1,7 +1,7 @@
 import type { BfdEvent } from '../layer2/bfd.ts';
 import { endpointText, parseEndpoint } from '../memberlist-lite/address-text.ts';
 import type { JoinResult, Member, Memberlist, MemberlistOptions } from '../memberlist-lite/memberlist.ts';
-import type { Clock, Timer } from '../runtime/clock.ts';
+import { type Clock, sleep, type Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import { type PeerSessions, sessionNews } from './peer-sessions.ts';
@@ -16,6 +16,8 @@ const settledInterval = 60_000;
 const missingInterval = { first: 500, longest: 5000 };
 /** How many members are asked for what they know, when we have not heard for a while. */
 const exchangePeers = 3;
+/** And for how long their answers are waited for; milliseconds. */
+const exchangeTime = 1_000;
 
 /** The first byte of the message that tells whom the sender has lost his session with; the name follows. */
 export const lostKind = 2;
@@ -135,12 +137,15 @@ export class Liveness {
     this.#refresh();
   }
 
-  /** Asks some members for what they know; resolves when one of them has answered, or none did. Never rejects. */
+  /** Asks some members for what they know; resolves when one of them has answered, or none did in time. Never rejects. */
   async exchange(): Promise<void> {
     const others = this.#ring.members().filter(({ name }) => name !== this.#options.node);
     const asked = others.slice(0, exchangePeers).map((member) => this.#ring.join([endpointText(member)]));
     const answered = asked.map(async (answer) => ((await answer).joined > 0 ? true : Promise.reject(new Error())));
-    await Promise.any(answered).catch(() => {});
+    const given = new AbortController();
+    const late = sleep(this.#clock, exchangeTime, given.signal).catch(() => {});
+    await Promise.race([Promise.any(answered).catch(() => {}), late]);
+    given.abort();
   }
 
   /** Starts the ring and the first attempt to join, without waiting for it. Rejects when the port cannot be had. */

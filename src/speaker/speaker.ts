@@ -4,48 +4,32 @@ import type { NodeInterface } from '../election/interface-fitness.ts';
 import type { Hash } from '../election/metallb.ts';
 import { returningNodes } from '../election/returning.ts';
 import { formatAddress } from '../ip/address.ts';
-import type { ApiClient } from '../kubernetes/client.ts';
-import { Configuration } from '../kubernetes/configuration.ts';
 import { ConfigurationReport } from '../kubernetes/configuration-report.ts';
-import type { KubernetesObject, Node, Pod, Service } from '../kubernetes/core.ts';
+import type { KubernetesObject } from '../kubernetes/core.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
-import { Reflector } from '../kubernetes/reflector.ts';
-import { endpointSlices, nodes, pods, services } from '../kubernetes/resource.ts';
-import { type Saved, SavedState } from '../kubernetes/saved-state.ts';
-import { Store } from '../kubernetes/store.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
 import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
 import type { AnswerEvent, ConflictEvent, Responder } from '../layer2/responder.ts';
 import type { Liveness } from '../liveness/liveness.ts';
-import { type Clock, parseTimestamp, sleep, type Timer } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
-import type { Random } from '../runtime/random.ts';
+import { parseTimestamp, sleep, type Timer } from '../runtime/clock.ts';
 import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
 import { BalancedOwners } from './balanced-owners.ts';
 import { type BulletinChange, Bulletins } from './bulletins.ts';
-import { Conflicts } from './conflicts.ts';
+import { ClusterWatch, type ClusterWatchOptions } from './cluster-watch.ts';
 import type { View } from './decision.ts';
-import { DepartedStatuses } from './departed-statuses.ts';
 import { Handover } from './handover.ts';
-import { Layer2Status } from './layer2-status.ts';
 import { Lease } from './lease.ts';
 import { isOurs } from './member-meta.ts';
 import { electionNode, sameToElection } from './node-facts.ts';
 import { NodeWarnings } from './node-warnings.ts';
-import { noOwnershipMetrics, type OwnershipMetrics } from './ownership-metrics.ts';
-import { ServiceReconciler, type SliceStore, sliceIndex } from './service-reconciler.ts';
-import { type Host, hostsOf, Siblings, type SiblingsOptions } from './siblings.ts';
+import { Ownership } from './ownership.ts';
+import type { OwnershipMetrics } from './ownership-metrics.ts';
+import { ServiceReconciler, sliceIndex } from './service-reconciler.ts';
+import { Siblings, type SiblingsOptions } from './siblings.ts';
 import { StrategyNotice, strategyInForce } from './strategy-in-force.ts';
-import { Takeovers } from './takeovers.ts';
-import { trimNode, trimPod, trimService, trimSlice } from './trim.ts';
-import { Verifier } from './verification.ts';
-import { VerifiedClaims } from './verified-claims.ts';
 
 /** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
 const companyTimeout = 3_000;
-
-/** Of what the LAN answered: see verification-message.ts. */
-const verifiedKind = 3;
 
 /** Timers cannot wait for a month; milliseconds. */
 const longestWait = 86_400_000;
@@ -59,8 +43,7 @@ export type Ring = Pick<
   'start' | 'stop' | 'alive' | 'members' | 'onChange' | 'rejoin' | 'attach' | 'send' | 'sendToAll' | 'exchange'
 >;
 
-export type SpeakerOptions = {
-  readonly client: ApiClient;
+export type SpeakerOptions = ClusterWatchOptions & {
   /** Closed by the speaker when it stops. */
   readonly responder: Pick<Responder, 'setAnnouncements' | 'announce' | 'probe' | 'ask' | 'renew' | 'status' | 'close'>;
   /** The responder's `deadline`: it is renewed five times as often. 0: never. */
@@ -84,48 +67,24 @@ export type SpeakerOptions = {
   readonly restartGrace?: number;
   /** Whether another speaker will take the place of this one, once it has stopped. */
   readonly willReturn?: () => Promise<boolean>;
-  readonly nodeName: string;
   /** The Pod that owns what the speaker reports about itself; absent or empty: nobody does. */
   readonly podName?: string;
-  readonly namespace: string;
-  /** Selects the Pods of the speakers. */
-  readonly speakerLabels: string;
   readonly loadBalancerClass: string;
   readonly ignoreExcludeLabel: boolean;
-  /** What has been read of the cluster is kept in this directory; empty: nowhere. */
-  readonly stateDirectory?: string;
-  /** The oldest that is used of it, in milliseconds. */
-  readonly maxStateAge?: number;
   readonly hash: Hash;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
 };
 
 /** Decides what this node announces, and has it announced. One per node. */
 export class Speaker {
   readonly #options: SpeakerOptions;
-  readonly #configuration: Configuration;
-  readonly #services: Store<Service>;
-  readonly #slices: SliceStore;
-  readonly #nodes: Store<Node>;
-  readonly #pods: Store<Pod>;
-  readonly #nodeReflector: Reflector<Node>;
-  readonly #reflectors: readonly Pick<Reflector<Node>, 'start' | 'stop' | 'filled'>[];
-  readonly #savedState: SavedState;
+  readonly #cluster: ClusterWatch;
   readonly #liveness: Ring | undefined;
   /** What the speakers tell each other; undefined without a ring. */
   readonly #bulletins: Bulletins | undefined;
   readonly #announcer: Announcer;
   readonly #handover: Handover;
   readonly #siblings: Siblings;
-  readonly #conflicts: Conflicts;
-  readonly #takeovers: Takeovers;
-  /** Asks the LAN who has what others claim, and what becomes of their answers about our claims. */
-  readonly #verifier: Verifier | undefined;
-  readonly #verifiedClaims: VerifiedClaims;
-  readonly #layer2Status: Layer2Status;
-  readonly #departedStatuses: DepartedStatuses;
+  readonly #ownership: Ownership;
   readonly #lease: Lease;
   /** Whether a table was decided on after the last hang; the first one is. */
   #mayEndSilence = true;
@@ -147,58 +106,16 @@ export class Speaker {
   #stopped: Promise<void> | undefined;
 
   constructor(options: SpeakerOptions) {
-    const { log, clock, namespace, nodeName, responder } = options;
+    const { log, clock, nodeName, responder } = options;
     this.#options = options;
-    this.#configuration = new Configuration(options);
-    this.#services = new Store({ log });
-    this.#slices = new Store({ log, indexes: sliceIndex });
-    this.#nodes = new Store({ log });
-    this.#pods = new Store({ log });
-    const everywhere = { ...options, namespace: undefined };
-    this.#nodeReflector = new Reflector({ ...everywhere, resource: nodes, store: this.#nodes, trim: trimNode });
-    const ofServices = new Reflector({
-      ...everywhere,
-      resource: services,
-      store: this.#services,
-      trim: trimService,
-    });
-    const ofSlices = new Reflector({
-      ...everywhere,
-      resource: endpointSlices,
-      labelSelector: 'kubernetes.io/service-name',
-      store: this.#slices,
-      trim: trimSlice,
-    });
-    const ofPods = new Reflector({
-      ...options,
-      namespace,
-      resource: pods,
-      labelSelector: options.speakerLabels,
-      store: this.#pods,
-      trim: trimPod,
-    });
-    this.#reflectors = [ofServices, ofSlices, this.#nodeReflector, ofPods];
-    const saved: readonly Saved[] = [
-      { kind: this.#nodeReflector, objects: () => this.#nodes.list() },
-      { kind: ofPods, objects: () => this.#pods.list() },
-      { kind: ofServices, objects: () => this.#services.list() },
-      { kind: ofSlices, objects: () => this.#slices.list() },
-    ];
-    this.#savedState = new SavedState({
-      directory: options.stateDirectory ?? '',
-      maxAge: options.maxStateAge ?? Number.POSITIVE_INFINITY,
-      owner: () => ({ node: nodeName, cluster: options.client.cluster(), namespace }),
-      kinds: [...saved, ...this.#configuration.saved()],
-      clock,
-      log,
-    });
-    this.#liveness = options.liveness?.(() => this.#hosts().map(({ address }) => address));
+    this.#cluster = new ClusterWatch(options);
+    this.#liveness = options.liveness?.(() => this.#cluster.hosts().map(({ address }) => address));
     const { interfaces = () => undefined } = options;
     const channel = this.#liveness;
     this.#bulletins = channel && new Bulletins({ node: nodeName, channel, interfaces, clock, log });
     this.#siblings = new Siblings({
       members: () => this.#liveness?.members() ?? [],
-      hosts: () => this.#hosts(),
+      hosts: () => this.#cluster.hosts(),
       // Without a ring every Node counts as alive.
       isAlive: (node) => this.#liveness?.alive().has(node) ?? true,
       addressesOf: options.addressesOf,
@@ -216,12 +133,11 @@ export class Speaker {
       clock,
       probe: options.addressProbe,
       rate: options.announceRate,
-      onRefused: (address, by, again) => this.#conflicts.refused(address, by, again),
+      onRefused: (address, by, again) => this.#ownership.conflicts.refused(address, by, again),
       onChange: (change) => {
         this.#bulletins?.claim(change.announced);
         this.#bulletins?.release(change.withdrawn);
-        this.#takeovers.changed(change);
-        this.#tellStatus(change.services);
+        this.#ownership.changed(change);
       },
     });
     this.#handover = new Handover({
@@ -234,62 +150,39 @@ export class Speaker {
     this.#events = new EventRecorder({ ...options, component: 'metallb-speaker', host: nodeName });
     this.#report = new ConfigurationReport({
       ...options,
-      configuration: this.#configuration,
+      configuration: this.#cluster.configuration,
       component: { speakerOn: nodeName },
       podName: options.podName ?? '',
       events: this.#events,
       signal: this.#stopping.signal,
     });
-    const { ownershipMetrics: metrics = noOwnershipMetrics } = options;
-    const told = { services: this.#services, events: this.#events, metrics, node: nodeName, clock, log };
-    const onChange = (keys: Iterable<string>) => this.#tellStatus(keys);
-    this.#takeovers = new Takeovers({ ...told, onChange });
-    this.#conflicts = new Conflicts({
-      ...told,
+    this.#ownership = new Ownership({
+      ...options,
+      services: this.#cluster.services,
       announcer: this.#announcer,
       siblings: this.#siblings,
-      policy: () => this.#configuration.current().layer2.onConflict,
-      hash: options.hash,
-      claimsOf: (text) => this.#bulletins?.claimsOf(text) ?? [],
+      bulletins: this.#bulletins,
+      alive: () => this.#liveness?.alive() ?? [],
+      ask: (addresses) => void responder.ask(addresses),
+      events: this.#events,
+      policy: () => this.#cluster.configuration.current().layer2.onConflict,
       onHandover: (node, address) => this.#handover.heard(node, address),
-      onChange,
-    });
-    this.#verifiedClaims = new VerifiedClaims({
-      ...told,
-      claimsOf: (text) => this.#bulletins?.claimsOf(text) ?? [],
-      nodeOf: (mac) => this.#siblings.find(mac)?.node,
-      announcer: this.#announcer,
-      takeovers: this.#takeovers,
-    });
-    this.#verifier = this.#bulletins && this.#newVerifier(this.#bulletins);
-    this.#layer2Status = new Layer2Status({
-      ...options,
-      node: nodeName,
-      podName: options.podName ?? '',
-      announcementOf: (service) => this.#announcer.announcementOf(service),
-      holding: (address) => this.#takeovers.holding(address),
-      conflict: (address) => this.#conflicts.record.of(address),
-      signal: this.#stopping.signal,
-    });
-    this.#departedStatuses = new DepartedStatuses({
-      ...options,
       departed: () => this.#departed(),
-      isAnnounced: (service) => this.#announcer.announcementOf(service) !== undefined,
       signal: this.#stopping.signal,
     });
     this.#reconciler = new ServiceReconciler({
-      services: this.#services,
-      slices: this.#slices,
+      services: this.#cluster.services,
+      slices: this.#cluster.slices,
       view: () => this.#currentView(),
       announcer: this.#announcer,
       handover: this.#handover,
-      takeovers: this.#takeovers,
+      takeovers: this.#ownership.takeovers,
       events: this.#events,
       log,
     });
     this.#owners = new BalancedOwners({
-      services: this.#services,
-      slices: this.#slices,
+      services: this.#cluster.services,
+      slices: this.#cluster.slices,
       view: () => this.#currentView(),
       claimsOf: (address) => this.#bulletins?.claimsOf(address) ?? [],
       isReturning: (node) => this.#returning.has(node),
@@ -300,7 +193,7 @@ export class Speaker {
     });
     this.#strategyNotice = new StrategyNotice({
       events: this.#events,
-      policies: () => (this.#configuration.resources().layer2Policies ?? []) as readonly KubernetesObject[],
+      policies: () => (this.#cluster.configuration.resources().layer2Policies ?? []) as readonly KubernetesObject[],
       log,
     });
     const reconcile = async (key: string) => this.#reconciler.reconcile(key);
@@ -316,42 +209,37 @@ export class Speaker {
     this.#lease.start();
     this.#tellScheduling();
     const warnings = new NodeWarnings({ events: this.#events, log: this.#options.log });
-    this.#nodes.onChange((name, now) => {
+    this.#cluster.nodes.onChange((name, now) => {
       if (name !== nodeName) return;
-      this.#configuration.judgeFor(now ? [now.metadata.labels ?? {}] : []);
+      this.#cluster.configuration.judgeFor(now ? [now.metadata.labels ?? {}] : []);
       if (now !== undefined) warnings.see(now);
     });
     // Not before the Node is known for which BGP is judged. Rejects when stopped.
-    this.#nodeReflector.synced.then(
+    this.#cluster.nodesRead.then(
       () => {
         if (!this.#stopping.signal.aborted) this.#report.start();
       },
       () => {},
     );
-    this.#savedState.start();
-    this.#configuration.start();
-    for (const reflector of this.#reflectors) reflector.start();
-    await Promise.all([this.#configuration.inForce, ...this.#reflectors.map((reflector) => reflector.filled)]);
+    await this.#cluster.start();
     // Not before: whoever is in the ring is given Services, and must know enough to announce them.
     if (this.#liveness !== undefined) await this.#join(this.#liveness);
     this.#stopping.signal.throwIfAborted();
-    this.#configuration.onChange(() => this.#reconsider());
-    this.#services.onChange((key) => this.#reconsiderService(key));
-    this.#slices.onChange((_key, now, before) => {
+    this.#cluster.configuration.onChange(() => this.#reconsider());
+    this.#cluster.services.onChange((key) => this.#reconsiderService(key));
+    this.#cluster.slices.onChange((_key, now, before) => {
       for (const slice of [now, before]) {
         if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#reconsiderService(key);
       }
     });
-    this.#nodes.onChange((_name, now, before) => {
+    this.#cluster.nodes.onChange((_name, now, before) => {
       if (!sameToElection(now, before)) this.#reconsider();
     });
     this.#reconsider();
     await this.#decided();
     this.#reconciler.settle();
     this.#announcer.flush();
-    this.#takeovers.settle();
-    this.#layer2Status.start();
-    this.#departedStatuses.start();
+    this.#ownership.start();
     this.#bulletins?.settle();
     this.#mayEndSilence = false;
     this.#started = true;
@@ -360,7 +248,7 @@ export class Speaker {
   /** Why the speaker is not at work yet; empty when it is. */
   unready(): readonly string[] {
     if (this.#started) return [];
-    const problems = this.#configuration.errors().map(formatProblem);
+    const problems = this.#cluster.configuration.errors().map(formatProblem);
     return problems.length > 0 ? problems : ['the cluster has not been read, or no other speaker been heard yet'];
   }
 
@@ -374,8 +262,8 @@ export class Speaker {
 
   clientState(): ClientState {
     const { reconciles, failures } = this.#queue.counters();
-    const loaded = this.#configuration.isInForce;
-    const stale = loaded && this.#configuration.verdict() === 'Invalid';
+    const loaded = this.#cluster.configuration.isInForce;
+    const stale = loaded && this.#cluster.configuration.verdict() === 'Invalid';
     return { reconciles, failures, configuration: { loaded, stale } };
   }
 
@@ -384,7 +272,7 @@ export class Speaker {
    * the speaker is not at work yet.
    */
   stateAge(): number | undefined {
-    return this.#started ? this.#savedState.age() : undefined;
+    return this.#started ? this.#cluster.age() : undefined;
   }
 
   /** How many speakers are alive as far as this one knows, itself included; undefined without a ring. */
@@ -394,7 +282,7 @@ export class Speaker {
 
   /** Another host claims one of our addresses: an event of the responder. */
   claimed(event: ConflictEvent): void {
-    this.#conflicts.claimed(event);
+    this.#ownership.conflicts.claimed(event);
   }
 
   /** The packet thread did not run for so long, and is silent: an event of the responder. */
@@ -404,7 +292,7 @@ export class Speaker {
 
   /** A host on the LAN has answered a question: an event of the responder. */
   answered({ address, mac }: Pick<AnswerEvent, 'address' | 'mac'>): void {
-    this.#verifier?.answered(address, mac);
+    this.#ownership.answered(address, mac);
   }
 
   /** What this node has of interfaces may have changed: an event of the responder. */
@@ -428,19 +316,17 @@ export class Speaker {
     this.#owners.clear();
     await this.#queue.stop();
     this.#handover.close();
-    this.#verifier?.close();
     this.#returnTimer?.cancel();
     this.#bulletins?.close();
     // The others notice our silence too, only later; nothing may keep us from falling silent.
     const left = this.#liveness?.stop({ farewell: !isRestart });
     await left?.catch((error) => this.#options.log.warn('ring not left', { error }));
     this.#lease.stop();
-    this.#conflicts.close();
+    this.#ownership.close();
     this.#announcer.close();
     this.#options.responder.close();
-    await this.#savedState.stop();
-    await Promise.all([this.#report.stop(), this.#layer2Status.stop(), this.#departedStatuses.stop()]);
-    await Promise.all([this.#configuration.stop(), ...this.#reflectors.map((reflector) => reflector.stop())]);
+    await Promise.all([this.#report.stop(), this.#ownership.stop()]);
+    await this.#cluster.stop();
     await this.#events.stop();
   }
 
@@ -448,7 +334,7 @@ export class Speaker {
   async #askToWait(): Promise<boolean> {
     const { restartGrace = 0, willReturn, nodeName, ignoreExcludeLabel, clock, log } = this.#options;
     if (restartGrace === 0 || !this.#hasCompany()) return false;
-    const own = this.#nodes.get(nodeName);
+    const own = this.#cluster.nodes.get(nodeName);
     const rules = { election: 'balanced', oursAlone: true, ignoreExcludeLabel } as const;
     // A node that is to give up what it has, or that goes down, had better hand over.
     const candidacy = own && candidacyOf(electionNode(own), rules);
@@ -488,13 +374,9 @@ export class Speaker {
       hear: (message) => bulletins.hear(message),
     });
     bulletins.onChange((change) => this.#heard(bulletins, change));
-    bulletins.onMessage(verifiedKind, (payload, from) => {
-      this.#verifier?.told(payload);
-      this.#verifiedClaims.told(from, payload);
-    });
     await liveness.start();
     bulletins.start();
-    this.#pods.onChange((_key, now, before) => {
+    this.#cluster.pods.onChange((_key, now, before) => {
       if (now?.status?.podIP !== before?.status?.podIP) liveness.rejoin();
     });
     const heard = new AbortController();
@@ -505,10 +387,10 @@ export class Speaker {
       if (liveness.alive().size > 1) heard.abort();
       for (const name of liveness.alive()) if (!this.#members.has(name)) bulletins.welcome(name);
       this.#reconsider();
-      this.#conflicts.look();
+      this.#ownership.conflicts.look();
       this.#repeatForTheReturned(liveness.alive());
     });
-    const peers = this.#hosts().filter(({ name }) => name !== nodeName);
+    const peers = this.#cluster.hosts().filter(({ name }) => name !== nodeName);
     if (liveness.alive().size > 1 || peers.length === 0) return;
     const signal = AbortSignal.any([heard.signal, this.#stopping.signal]);
     await sleep(clock, companyTimeout, signal).then(
@@ -526,9 +408,9 @@ export class Speaker {
     for (const name of this.#members) {
       if (alive.has(name)) continue;
       this.#lost.add(name);
-      this.#takeovers.lost(name);
+      this.#ownership.takeovers.lost(name);
     }
-    for (const name of alive) if (!this.#members.has(name)) this.#takeovers.isWell(name);
+    for (const name of alive) if (!this.#members.has(name)) this.#ownership.takeovers.isWell(name);
     this.#members = alive;
     // Not before it is decided anew who holds what. Waiting for the queue never rejects.
     if (returned) void this.#decided().then(() => this.#repeat());
@@ -553,33 +435,15 @@ export class Speaker {
   #heard(bulletins: Bulletins, { facts, claims }: BulletinChange): void {
     const restarting = bulletins.restarting();
     for (const name of this.#liveness?.alive() ?? []) {
-      if (bulletins.isDraining(name) || restarting.has(name)) this.#takeovers.handsOver(name);
-      else this.#takeovers.isWell(name);
+      if (bulletins.isDraining(name) || restarting.has(name)) this.#ownership.takeovers.handsOver(name);
+      else this.#ownership.takeovers.isWell(name);
     }
     if (facts) this.#reconsider();
     if (!claims) return;
     // To `metallb` they are of no importance.
     if (this.#currentView().electionsOf !== undefined) this.#owners.decideSoon();
     this.#handover.look();
-    this.#conflicts.look();
-    this.#verifier?.look();
-  }
-
-  #newVerifier(bulletins: Bulletins): Verifier {
-    const { responder, nodeName: node, hash, clock, log } = this.#options;
-    return new Verifier({
-      node,
-      board: {
-        reportOf: (name) => bulletins.reportOf(name),
-        claimsOf: (text) => bulletins.claimsOf(text),
-        tell: (name, _kind, bytes) => bulletins.tell(name, verifiedKind, bytes),
-      },
-      speakers: () => this.#liveness?.alive() ?? [],
-      ask: (addresses) => void responder.ask(addresses),
-      hash,
-      clock,
-      log,
-    });
+    this.#ownership.look();
   }
 
   #repeat(): void {
@@ -590,10 +454,6 @@ export class Speaker {
   #departed(): readonly string[] {
     const { nodes, members } = this.#currentView().cluster;
     return [...nodes].filter(({ name, notReady }) => notReady === true && !members.has(name)).map(({ name }) => name);
-  }
-
-  #tellStatus(services: Iterable<string>): void {
-    for (const service of services) this.#layer2Status.look(service);
   }
 
   #tellScheduling(): void {
@@ -612,7 +472,7 @@ export class Speaker {
   #findReturning(members: Iterable<string>, failBackAfter: number | undefined): ReadonlySet<string> {
     const { clock } = this.#options;
     const beginnings = [...members].map((node) => {
-      const created = this.#nodes.get(node)?.metadata.creationTimestamp;
+      const created = this.#cluster.nodes.get(node)?.metadata.creationTimestamp;
       const createdAt = created === undefined ? undefined : parseTimestamp(created);
       return { node, startedAt: this.#bulletins?.startedAt(node), createdAt };
     });
@@ -625,15 +485,15 @@ export class Speaker {
 
   #look(): View {
     const { nodeName: name, loadBalancerClass, ignoreExcludeLabel, hash } = this.#options;
-    const known = this.#nodes.list().map(electionNode);
+    const known = this.#cluster.nodes.list().map(electionNode);
     const all = known.map((node) => (this.#bulletins?.isDraining(node.name) ? { ...node, draining: true } : node));
-    const config = this.#configuration.current();
+    const config = this.#cluster.configuration.current();
     const members = this.#liveness && new Set([...this.#liveness.alive(), ...this.#bulletins!.restarting()]);
     const inForce = strategyInForce(config.layer2.election, this.#liveness?.members());
     const isBalanced = inForce.strategy === 'balanced';
     this.#returning = isBalanced ? this.#findReturning(members ?? [], config.layer2.failBackAfter) : new Set();
     return {
-      node: { name, labels: this.#nodes.get(name)?.metadata.labels ?? {} },
+      node: { name, labels: this.#cluster.nodes.get(name)?.metadata.labels ?? {} },
       config,
       cluster: {
         nodes: all,
@@ -650,11 +510,6 @@ export class Speaker {
     };
   }
 
-  /** Where the speakers are by their Pods, ours included. */
-  #hosts(): readonly Host[] {
-    return hostsOf(this.#pods.list());
-  }
-
   /** Something that concerns every Service has changed. Those that lost their owner by it come first. */
   #reconsider(): void {
     this.#view = undefined;
@@ -666,7 +521,7 @@ export class Speaker {
     }
     this.#owners.clear();
     for (const key of this.#reconciler.orphans(this.#currentView().cluster.members)) this.#queue.add(key);
-    for (const key of this.#services.keys()) this.#queue.add(key);
+    for (const key of this.#cluster.services.keys()) this.#queue.add(key);
   }
 
   #reconsiderService(key: string): void {
@@ -684,6 +539,6 @@ export class Speaker {
     const members = this.#liveness?.members();
     const ours = (members ?? []).filter(({ meta }) => isOurs(meta)).map(({ name }) => name);
     const isFirst = ours.every((name) => name >= this.#options.nodeName);
-    this.#strategyNotice.see(strategyInForce(this.#configuration.current().layer2.election, members), isFirst);
+    this.#strategyNotice.see(strategyInForce(this.#cluster.configuration.current().layer2.election, members), isFirst);
   }
 }

@@ -35,7 +35,7 @@ const warmUp = 5_000;
 export type ClaimBoard = {
   reportOf(node: string): Pick<NodeReport, 'node' | 'interfaces' | 'claims'> | undefined;
   claimsOf(address: string): readonly Claim[];
-  tell(node: string, kind: 'verified', bytes: Uint8Array): void;
+  tell(node: string, bytes: Uint8Array): void;
 };
 
 export type VerifierOptions = {
@@ -204,7 +204,7 @@ export class Verifier {
     for (const [recipient, { claimed, asked }] of this.#outbox) {
       log.debug('claims asked about', { of: recipient, asked: asked.length, claimed });
       for (let i = 0; i < asked.length; i += maxAsked) {
-        board.tell(recipient, 'verified', encodeVerification({ claimed, asked: asked.slice(i, i + maxAsked) }));
+        board.tell(recipient, encodeVerification({ claimed, asked: asked.slice(i, i + maxAsked) }));
       }
     }
     this.#outbox.clear();

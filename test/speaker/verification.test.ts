@@ -97,7 +97,7 @@ class Neighbourhood {
       board: {
         reportOf: (of) => this.reports.get(of),
         claimsOf: (text) => this.#claimsOf(text),
-        tell: (to, _kind, bytes) => {
+        tell: (to, bytes) => {
           this.messages += 1;
           if (this.dead.has(node) || this.mute.has(node)) return;
           this.clock.after(1, () => {
