@@ -208,7 +208,7 @@ class Demo {
     await this.#event('started again', addresses, () => garpoon.start(leader), back);
 
     this.#story.chapter(`The speaker of ${leader} is stopped, as in an upgrade`);
-    this.#story.say('SIGTERM: it leaves the ring, the others take over, and only then does it fall silent');
+    this.#story.say('SIGTERM: it asks the others to take over, and falls silent when they have');
     this.#story.say(
       'only a request that is under way when the address moves can be lost: the new node does not know it',
     );
