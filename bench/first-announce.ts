@@ -23,6 +23,8 @@ import { long, median, progress, reporter } from './bench.ts';
  */
 const report = reporter('first-announce');
 const rounds = long ? 100 : 20;
+/** Between two rounds, until statuses and events of the last one are written; milliseconds. */
+const settle = 1_000;
 const address = '198.18.0.100';
 /** Endpoints that serve, there before the Service is. */
 const slice: EndpointSlice = {
@@ -68,6 +70,7 @@ try {
   const announced: number[] = [];
   const seen: number[] = [];
   for (let i = 0; i < rounds; i++) {
+    await sleep(systemClock, settle);
     const { answered, watchedAfter } = await round();
     announced.push(answered);
     seen.push(watchedAfter);

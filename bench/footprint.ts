@@ -55,7 +55,8 @@ async function measure(count: number): Promise<void> {
   progress(`${count} Services, ${rounds} rounds`);
   const medians = await interleaved(rounds, {
     node: () => run(['-e', "console.log('ready'); setInterval(() => {}, 1e6)"]),
-    controller: () => run([entry, 'controller', ...flags]),
+    // The Lease of one that was killed before would be waited for.
+    controller: () => run([entry, 'controller', '--leader-elect=false', '--webhook-mode=disabled', ...flags]),
     speaker: () => run([entry, 'speaker', ...flags, '--node-name=n1', '--ml-bindaddr=127.0.0.1']),
   });
   for (const name of ['controller', 'speaker'] as const) {
