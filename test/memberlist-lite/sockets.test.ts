@@ -89,8 +89,10 @@ for (const [net, [name, config, keys]] of rings.entries()) {
       assert.ok(b.told.every(({ by }) => by === 'm0'));
       c.member.sendToAll(new TextEncoder().encode('to all'));
       await eventually('both are told', () => [a, b].every(({ told }) => told.at(-1)?.text === 'to all'));
-      assert.deepEqual(a.merged, ['state of m1', 'state of m2']);
-      assert.deepEqual(b.merged, ['state of m0']);
+      // An exchange that nobody asked for may come at any time, the first one soon.
+      const [ofA, ofB] = [a, b].map(({ merged }) => new Set(merged));
+      assert.ok(ofA?.has('state of m1') && ofA.has('state of m2') && ofA.size === 2, [...(ofA ?? [])].join());
+      assert.ok(ofB?.has('state of m0'), [...(ofB ?? [])].join());
       assert.equal(await a.member.reach('m2', 2000), true);
       assert.deepEqual(dropped(parties), []);
     });
