@@ -10,6 +10,7 @@ import {
   readFrame,
   writeFrame,
 } from '../support/packets.ts';
+import { eventually } from '../support/suite.ts';
 import { isAnswerFor, node, solicit, station, Testbed, vip, whoHas } from './testbed.ts';
 
 const test = netSuite('net/kernel-alike');
@@ -36,8 +37,17 @@ async function answers(
   const prefix = address.includes(':') ? [`${address}/128`, 'nodad'] : [`${address}/32`];
   await bed.serve();
   bed.node.ip('addr', 'add', ...prefix, 'dev', 'n0');
-  const kernel = await ask();
-  bed.node.ip('addr', 'del', prefix[0]!, 'dev', 'n0');
+  let kernel: Uint8Array;
+  try {
+    // The kernel joins an IPv6 address' group and installs its route later, in a work queue.
+    const family = address.includes(':') ? '-6' : '-4';
+    await eventually(`${address} is local to the node`, () =>
+      bed.node.ip(family, 'route', 'show', 'table', 'local').includes(`local ${address} `),
+    );
+    kernel = await ask();
+  } finally {
+    bed.node.ip('addr', 'del', prefix[0]!, 'dev', 'n0');
+  }
   await bed.serve(address);
   return { kernel, ours: await ask() };
 }
