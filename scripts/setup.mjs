@@ -38,6 +38,8 @@ const profiles = {
       ethtool: 'ethtool',
       tcpdump: 'tcpdump',
       serf: 'serf',
+      vtysh: 'frr',
+      birdc: 'bird2',
       openssl: 'openssl',
       bridge: 'iproute2',
     },

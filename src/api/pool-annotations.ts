@@ -5,7 +5,7 @@ import { readDuration } from './duration.ts';
 import type { Field } from './field.ts';
 
 /** The annotations of an IPAddressPool that we read: what there is beyond its spec, off unless asked for. */
-export const poolAnnotations = {
+const poolAnnotations = {
   excludeAddresses: 'garpoon.io/exclude-addresses',
   excludeNodeAddresses: 'garpoon.io/exclude-node-addresses',
   coolDown: 'garpoon.io/cool-down',

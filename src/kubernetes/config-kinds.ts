@@ -8,7 +8,6 @@ import type { IPAddressPool } from '../api/ip-address-pool.ts';
 import type { L2Advertisement } from '../api/l2-advertisement.ts';
 import type { Layer2Policy } from '../api/layer2-policy.ts';
 import type { ServiceL2Status } from '../api/service-l2-status.ts';
-import type { ServiceBGPStatus } from '../api/service-status.ts';
 import type { KubernetesObject } from './core.ts';
 import { resource } from './resource.ts';
 
@@ -21,7 +20,6 @@ export type CommunityObject = Community & KubernetesObject;
 export type AddressReservationObject = AddressReservation & KubernetesObject;
 export type Layer2PolicyObject = Layer2Policy & KubernetesObject;
 export type ServiceL2StatusObject = ServiceL2Status & KubernetesObject;
-export type ServiceBGPStatusObject = ServiceBGPStatus & KubernetesObject;
 export type ConfigurationStateObject = ConfigurationState & KubernetesObject;
 
 const metallb = { group: 'metallb.io', version: 'v1beta1', namespaced: true } as const;
@@ -68,12 +66,6 @@ export const serviceL2Statuses = resource<ServiceL2StatusObject>({
   ...metallb,
   plural: 'servicel2statuses',
   kind: 'ServiceL2Status',
-});
-
-export const serviceBGPStatuses = resource<ServiceBGPStatusObject>({
-  ...metallb,
-  plural: 'servicebgpstatuses',
-  kind: 'ServiceBGPStatus',
 });
 
 export const configurationStates = resource<ConfigurationStateObject>({

@@ -4,6 +4,7 @@ import type { JoinResult, Member, Memberlist, MemberlistOptions } from '../membe
 import { type Clock, sleep, type Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
+import { messageKind } from './message-kinds.ts';
 import { type PeerSessions, sessionNews } from './peer-sessions.ts';
 import { Verdicts } from './verdicts.ts';
 
@@ -18,9 +19,6 @@ const missingInterval = { first: 500, longest: 5000 };
 const exchangePeers = 3;
 /** And for how long their answers are waited for; milliseconds. */
 const exchangeTime = 1_000;
-
-/** The first byte of the message that tells whom the sender has lost his session with; the name follows. */
-export const lostKind = 2;
 
 /** What those who use the ring tell each other in it. */
 export type Application = {
@@ -105,7 +103,7 @@ export class Liveness {
     this.#application = application;
   }
 
-  /** Tells a member something. May get lost. The first byte is not to be `lostKind`. */
+  /** Tells a member something. May get lost. Its first byte is its kind: message-kinds.ts. */
   send(name: string, message: Uint8Array): void {
     this.#ring.send(name, message);
   }
@@ -255,12 +253,13 @@ const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder();
 const maxNameBytes = 255;
 
+/** Its kind, then the name. */
 function lostMessage(name: string): Uint8Array {
-  return Uint8Array.from([lostKind, ...textEncoder.encode(name)]);
+  return Uint8Array.from([messageKind.lost, ...textEncoder.encode(name)]);
 }
 
 /** The name, or undefined when it is another message. */
 function readLostMessage(message: Uint8Array): string | undefined {
-  if (message[0] !== lostKind || message.length > maxNameBytes + 1) return undefined;
+  if (message[0] !== messageKind.lost || message.length > maxNameBytes + 1) return undefined;
   return textDecoder.decode(message.subarray(1));
 }

@@ -1,6 +1,7 @@
 import type { Claim } from '../election/claims.ts';
 import type { NodeInterface } from '../election/interface-fitness.ts';
 import { type Address, formatAddress } from '../ip/address.ts';
+import { messageKind } from '../liveness/message-kinds.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ByteReader, ByteWriter } from './byte-stream.ts';
@@ -16,9 +17,6 @@ const memory = 600_000;
 const longestRestart = 60_000;
 const maxNodes = 1_024;
 const maxNameBytes = 253;
-
-/** The first byte of a message between speakers. New kinds are ignored by those that do not know them. */
-const reportKind = 1;
 
 /** How speakers reach each other: the part of `src/liveness` that is used here. */
 export type Channel = {
@@ -187,7 +185,10 @@ export class Bulletins {
   welcome(node: string): void {
     if (this.#heard.get(node)?.report.restartingUntil === undefined) this.#endWait(node);
     if (node !== this.#options.node && !this.#closed) {
-      this.#options.channel.send(node, messageOf(reportKind, this.#options.node, encodeNodeReport(this.#ours).bytes));
+      this.#options.channel.send(
+        node,
+        messageOf(messageKind.report, this.#options.node, encodeNodeReport(this.#ours).bytes),
+      );
     }
   }
 
@@ -195,7 +196,7 @@ export class Bulletins {
   hear(message: Uint8Array): void {
     const read = readMessage(message);
     if (read === undefined || read.from === this.#options.node || this.#closed) return;
-    if (read.kind !== reportKind) {
+    if (read.kind !== messageKind.report) {
       this.#messages.get(read.kind)?.(read.payload, read.from);
       return;
     }
@@ -311,7 +312,7 @@ export class Bulletins {
     this.#index = undefined;
     const { bytes, omittedClaims } = encodeNodeReport(this.#ours);
     if (omittedClaims > 0) this.#options.log.warn('claims not told', { count: omittedClaims });
-    this.#options.channel.sendToAll(messageOf(reportKind, this.#options.node, bytes));
+    this.#options.channel.sendToAll(messageOf(messageKind.report, this.#options.node, bytes));
     this.#tellListeners({ facts: !sameFacts(before, this.#ours), claims: !sameClaims(before, this.#ours) });
   }
 

@@ -3,7 +3,6 @@ import { networkInterfaces } from 'node:os';
 import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
 import { addressesInArpCache } from '../layer2/arp-cache.ts';
 import { type GratuitousOptions, Responder, type ResponderEvent } from '../layer2/responder.ts';
-import type { Liveness } from '../liveness/liveness.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { FlagValues } from '../runtime/flags.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -37,7 +36,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       onEvent(event) {
         if (event.type === 'conflict') speaker.claimed(event);
         else if (event.type === 'lapse') speaker.lapsed(event.milliseconds);
-        else if (event.type === 'bfd') ring?.session(event);
+        else if (event.type === 'bfd') speaker.session(event);
         else if (event.type === 'answer') speaker.answered(event);
         else {
           if (event.type === 'interface') speaker.linksChanged();
@@ -45,7 +44,6 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
         }
       },
     });
-    let ring: Liveness | undefined;
     const liveness = livenessOf(values, responder, log);
     const returning = { client, namespace: values.namespace, podName: values['pod-name'], clock: systemClock, log };
     const speaker: Speaker = new Speaker({
@@ -56,12 +54,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       announceRate: values['announce-rate'],
       addressProbe: values['address-probe'],
       addressesOf: addressesInArpCache,
-      liveness:
-        liveness &&
-        ((peers) => {
-          ring = liveness(peers);
-          return ring;
-        }),
+      liveness,
       interfaces: () => ownInterfaces(responder.interfaces(), networkInterfaces()),
       restartGrace: values['restart-grace'] * 1_000,
       willReturn: () => willReturn(returning),

@@ -3,7 +3,7 @@ import type { NodeFacts } from '../election/candidacy.ts';
 import type { Node } from '../kubernetes/core.ts';
 
 /** The taints that an election looks at, with whatever effect and value, and what each says. */
-export const nodeTaints = {
+const nodeTaints = {
   'node.kubernetes.io/out-of-service': 'outOfService',
   'node.kubernetes.io/not-ready': 'notReady',
   'node.kubernetes.io/unreachable': 'notReady',

@@ -4,6 +4,7 @@ import type { Service } from '../kubernetes/core.ts';
 import type { EventRecorder } from '../kubernetes/events.ts';
 import type { Store } from '../kubernetes/store.ts';
 import type { Announcer, AnnouncerChange } from '../layer2/announcer.ts';
+import { messageKind } from '../liveness/message-kinds.ts';
 import type { Bulletins } from './bulletins.ts';
 import { Conflicts, type ConflictsOptions } from './conflicts.ts';
 import { DepartedStatuses, type DepartedStatusesOptions } from './departed-statuses.ts';
@@ -13,9 +14,6 @@ import type { Siblings } from './siblings.ts';
 import { Takeovers } from './takeovers.ts';
 import { Verifier } from './verification.ts';
 import { VerifiedClaims } from './verified-claims.ts';
-
-/** Messages about what the LAN answered: see verification-message.ts. */
-const verifiedKind = 3;
 
 export type OwnershipOptions = Omit<
   Layer2StatusOptions,
@@ -57,7 +55,7 @@ export class Ownership {
     this.#verifier = bulletins && verifierOf(bulletins, options);
     const nodeOf = (mac: string) => siblings.find(mac)?.node;
     const verified = new VerifiedClaims({ ...shared, nodeOf, takeovers: this.takeovers });
-    bulletins?.onMessage(verifiedKind, (payload, from) => {
+    bulletins?.onMessage(messageKind.verified, (payload, from) => {
       this.#verifier?.told(payload);
       verified.told(from, payload);
     });
@@ -116,7 +114,7 @@ function verifierOf(bulletins: Bulletins, { nodeName, alive, ask, hash, clock, l
   const board = {
     reportOf: (name: string) => bulletins.reportOf(name),
     claimsOf: (text: string) => bulletins.claimsOf(text),
-    tell: (name: string, bytes: Uint8Array) => bulletins.tell(name, verifiedKind, bytes),
+    tell: (name: string, bytes: Uint8Array) => bulletins.tell(name, messageKind.verified, bytes),
   };
   return new Verifier({ node: nodeName, board, speakers: alive, ask, hash, clock, log });
 }

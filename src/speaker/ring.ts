@@ -8,7 +8,7 @@ import { PeerSessions } from '../liveness/peer-sessions.ts';
 import { endpointText } from '../memberlist-lite/address-text.ts';
 import { type Config, presets } from '../memberlist-lite/config.ts';
 import { Memberlist } from '../memberlist-lite/memberlist.ts';
-import { metallbConfig, metallbKey } from '../memberlist-lite/metallb.ts';
+import { metallbConfig, metallbKeys } from '../memberlist-lite/metallb.ts';
 import { NodeTransport } from '../memberlist-lite/node-transport.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { FlagValues } from '../runtime/flags.ts';
@@ -27,7 +27,7 @@ export function livenessOf(
 ): ((peers: () => readonly string[]) => Liveness) | undefined {
   const { 'ml-bindaddr': address, 'ml-bindport': port, 'node-name': name } = values;
   if (address === '') return undefined;
-  const key = gossipKey(values['ml-secret-key-path'], log);
+  const keys = gossipKeys(values['ml-secret-key-path'], log);
   const shared = { clock: systemClock, random: systemRandom, log: log.with({ component: 'memberlist' }) };
   const own = {
     name,
@@ -35,13 +35,13 @@ export function livenessOf(
     transport: new NodeTransport({ address, port }),
     config: ringConfig(values['ml-timing'], values['ml-config'], log),
     meta: encodeMemberMeta(macsOf(responder)),
-    keys: key && [key],
+    keys,
   };
   return (peers) =>
     new Liveness({
       ring: (options) => new Memberlist({ ...own, ...options, ...shared }),
       node: name,
-      sessions: sessionsOf(values, responder, key, log),
+      sessions: sessionsOf(values, responder, keys?.[0], log),
       peers: () => peers().map((peer) => endpointText({ address: peer, port })),
       ...shared,
     });
@@ -89,15 +89,21 @@ function macsOf(responder: Responder): readonly string[] {
   return used.map(({ mac }) => mac);
 }
 
-/** The key in the folder, made as MetalLB makes it, so that both can be in one ring. */
-function gossipKey(folder: string, log: Logger): Uint8Array | undefined {
-  if (folder === '') {
-    log.warn('gossip is not encrypted', { remedy: 'give --ml-secret-key-path' });
-    return undefined;
+/**
+ * The keys that the file `secretkey` in the folder gives, made as MetalLB makes them, so that both can be in one ring:
+ * none from an empty file, as there. Throws when the file cannot be read.
+ */
+export function gossipKeys(folder: string, log: Logger): readonly Uint8Array[] | undefined {
+  const keys = folder === '' ? undefined : metallbKeys(readSecret(folder));
+  if (keys === undefined) {
+    log.warn('gossip is not encrypted', { remedy: 'give --ml-secret-key-path, with a secretkey that is not empty' });
   }
-  const file = join(folder, 'secretkey');
+  return keys;
+}
+
+function readSecret(folder: string): Uint8Array {
   try {
-    return metallbKey(readFileSync(file));
+    return readFileSync(join(folder, 'secretkey'));
   } catch (cause) {
     throw new Error(`read the gossip key of --ml-secret-key-path=${folder}`, { cause });
   }

@@ -9,6 +9,7 @@ import type { KubernetesObject } from '../kubernetes/core.ts';
 import { EventRecorder } from '../kubernetes/events.ts';
 import { WorkQueue } from '../kubernetes/workqueue.ts';
 import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
+import type { BfdEvent } from '../layer2/bfd.ts';
 import type { AnswerEvent, ConflictEvent, Responder } from '../layer2/responder.ts';
 import type { Liveness } from '../liveness/liveness.ts';
 import { parseTimestamp, sleep, type Timer } from '../runtime/clock.ts';
@@ -40,7 +41,17 @@ const repetition = 25;
 /** Who is alive: the part of `src/liveness` that a speaker uses. */
 export type Ring = Pick<
   Liveness,
-  'start' | 'stop' | 'alive' | 'members' | 'onChange' | 'rejoin' | 'attach' | 'send' | 'sendToAll' | 'exchange'
+  | 'start'
+  | 'stop'
+  | 'alive'
+  | 'members'
+  | 'onChange'
+  | 'rejoin'
+  | 'session'
+  | 'attach'
+  | 'send'
+  | 'sendToAll'
+  | 'exchange'
 >;
 
 export type SpeakerOptions = ClusterWatchOptions & {
@@ -283,6 +294,11 @@ export class Speaker {
   /** Another host claims one of our addresses: an event of the responder. */
   claimed(event: ConflictEvent): void {
     this.#ownership.conflicts.claimed(event);
+  }
+
+  /** A BFD session has changed: an event of the responder. */
+  session(event: BfdEvent): void {
+    this.#liveness?.session(event);
   }
 
   /** The packet thread did not run for so long, and is silent: an event of the responder. */

@@ -34,7 +34,7 @@ export function jsonLogger(options: JsonLoggerOptions): Logger {
 }
 
 /** An error's message followed by those of its causes: `list services: connect ECONNREFUSED 198.18.0.1:6443`. */
-export function errorText(thrown: unknown): string {
+function errorText(thrown: unknown): string {
   const messages: string[] = [];
   for (let error = thrown; error !== undefined && messages.length < 8; ) {
     const message = error instanceof Error ? error.message : String(error);

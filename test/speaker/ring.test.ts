@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fast, lan } from '../../src/memberlist-lite/config.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { ringConfig } from '../../src/speaker/ring.ts';
+import { gossipKeys, ringConfig } from '../../src/speaker/ring.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('speaker/ring');
@@ -55,4 +55,21 @@ test('what cannot be read ends the start, and is named', () => {
   const folder = join(directory, 'folder');
   mkdirSync(folder);
   assert.throws(() => ringConfig('fast', folder, silentLogger), new RegExp(`--ml-config=${folder}`));
+});
+
+test('an empty secretkey is no key, as in MetalLB, and the operator is told', () => {
+  const warnings: string[] = [];
+  const log = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  const secret = join(directory, 'secretkey');
+  writeFileSync(secret, '');
+  assert.equal(gossipKeys(directory, log), undefined);
+  assert.deepEqual(warnings, ['gossip is not encrypted']);
+  writeFileSync(secret, 'a secret');
+  assert.equal(gossipKeys(directory, log)?.length, 1);
+});
+
+test('a folder without a secretkey is refused, by its name', () => {
+  const folder = join(directory, 'empty');
+  mkdirSync(folder, { recursive: true });
+  assert.throws(() => gossipKeys(folder, silentLogger), new RegExp(`--ml-secret-key-path=${folder}`));
 });

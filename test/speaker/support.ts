@@ -93,6 +93,8 @@ export class FakeLiveness implements Ring {
     else this.meet();
   }
 
+  session(): void {}
+
   meet(): void {
     for (const state of this.#ring.statesBut(this.#node)) this.#application?.merge(state);
     this.#ring.join(this.#node, this);

@@ -33,8 +33,8 @@ export type Attempt = {
   readonly warn: (text: string) => void;
 };
 
-export const validatingResource = 'validatingwebhookconfigurations.admissionregistration.k8s.io';
-export const mutatingResource = 'mutatingwebhookconfigurations.admissionregistration.k8s.io';
+const validatingResource = 'validatingwebhookconfigurations.admissionregistration.k8s.io';
+const mutatingResource = 'mutatingwebhookconfigurations.admissionregistration.k8s.io';
 
 /** The object as the mutating webhooks leave it, one after the other in the order of their configurations' names. */
 export async function mutated(core: Core, attempt: Attempt): Promise<ApiObject | undefined> {

@@ -15,7 +15,7 @@ export interface NodeProbe {
 }
 
 /** How long a node may be silent before it counts as lost, in milliseconds. A real cluster takes 40 s. */
-export const defaultGracePeriod = 2_000;
+const defaultGracePeriod = 2_000;
 
 /** How often the API hears that a node is well, in milliseconds. */
 const heartbeatPeriod = 10_000;

@@ -33,7 +33,7 @@ export type LabNode = {
 
 export type Topology = { readonly nodes: readonly LabNode[] };
 
-export const maximumNodes = 9;
+const maximumNodes = 9;
 
 /** @throws RangeError unless `nodeCount` is 1 to 9. */
 export function labTopology(nodeCount = 3): Topology {

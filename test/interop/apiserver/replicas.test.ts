@@ -112,7 +112,7 @@ function register(programs: string): void {
     });
   });
 
-  test('a leader that stops hands over within a second', async () => {
+  test('a leader that stops hands over at once', async () => {
     const former = await leader();
     const stopped = replicas.get(former)?.stop();
     await eventually('another leads', async () => (await leader()) !== former, 1_000 + stopSlack);
