@@ -88,6 +88,7 @@ export function compile(resources: Resources, { nodes }: CompileOptions = {}): C
     peers: declared.peers.map((peer) => compilePeer(peer, profiles)),
     bfdProfiles: [...profiles.values()],
     reservations: declared.reservations,
+    classes: [],
     layer2: compileLayer2Policy(declared.layer2Policies),
   });
   const peerNames = new Set((resources.peers ?? []).map(nameOf));

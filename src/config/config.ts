@@ -30,6 +30,7 @@ export class Config {
     peers: [],
     bfdProfiles: [],
     reservations: [],
+    classes: [],
     layer2: defaultLayer2Policy,
   });
 
@@ -41,6 +42,8 @@ export class Config {
   readonly bfdProfiles: readonly BFDProfile[];
   /** By name. */
   readonly reservations: readonly Reservation[];
+  /** By name. */
+  readonly classes: readonly LoadBalancerClass[];
   readonly layer2: Layer2Policy;
   readonly #byName: ReadonlyMap<string, Pool>;
   readonly #byAddress: RangeMap<Pool>;
@@ -48,11 +51,12 @@ export class Config {
   #text: string | undefined;
 
   /** For `compile`, which has checked that names are unique and ranges do not overlap. */
-  constructor(parts: Pick<Config, 'pools' | 'peers' | 'bfdProfiles' | 'reservations' | 'layer2'>) {
+  constructor(parts: Pick<Config, 'pools' | 'peers' | 'bfdProfiles' | 'reservations' | 'classes' | 'layer2'>) {
     this.pools = parts.pools;
     this.peers = parts.peers;
     this.bfdProfiles = parts.bfdProfiles;
     this.reservations = parts.reservations;
+    this.classes = parts.classes;
     this.layer2 = parts.layer2;
     this.#byName = new Map(parts.pools.map((pool) => [pool.name, pool]));
     this.#byAddress = new RangeMap(
@@ -133,11 +137,14 @@ export type BFDProfile = Omit<BFDProfileDeclaration, 'object'>;
 /** Addresses that only one Service may have, whether it exists or not. */
 export type Reservation = ReservationDeclaration;
 
+/** A load balancer class of Deckhouse, which Services may name; its pool has the same name. */
+export type LoadBalancerClass = { readonly name: string; readonly isDefault: boolean };
+
 /** What all speakers agree on about announcing on the LAN. */
 export type Layer2Policy = Omit<Layer2PolicyDeclaration, 'object' | 'name'>;
 
 /** The same for equal Configs alone. Each list of advertisements is written once, where it first appears. */
-function textOf({ pools, peers, bfdProfiles, reservations, layer2 }: Config): string {
+function textOf({ pools, peers, bfdProfiles, reservations, classes, layer2 }: Config): string {
   const lists = new Map<readonly unknown[], number>();
   const numbered = (list: readonly unknown[]): unknown => {
     const known = lists.get(list);
@@ -150,7 +157,7 @@ function textOf({ pools, peers, bfdProfiles, reservations, layer2 }: Config): st
     l2Advertisements: numbered(pool.l2Advertisements),
     bgpAdvertisements: numbered(pool.bgpAdvertisements),
   }));
-  return JSON.stringify([written, peers, bfdProfiles, reservations, layer2], (_, value) =>
+  return JSON.stringify([written, peers, bfdProfiles, reservations, classes, layer2], (_, value) =>
     typeof value === 'bigint' ? String(value) : value,
   );
 }
