@@ -77,6 +77,7 @@ export function serviceL2StatusName(
   return `l2-${service.name.slice(0, maxLabel)}-${hexOf(hash(`${service.namespace}/${service.name}@${node}`))}`;
 }
 
-function hexOf(bytes: Uint8Array): string {
+/** The beginning of a hash, as part of a name. */
+export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes.subarray(0, digits / 2), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -32,7 +32,7 @@ export type NodeStatusesOptions<T extends KubernetesObject, S extends object> = 
   readonly resource: Resource<T>;
   /** Selects the objects of this node. */
   readonly labelSelector: string;
-  /** Undefined for an object that says nothing of it. The labels are there from the beginning, the status is not. */
+  /** Undefined for an object that does not say. The labels are there from the beginning, the status is not. */
   readonly subjectOf: (object: T | undefined) => Subject | undefined;
   /** The same for the same subject, so that two are never made by accident. */
   readonly nameOf: (subject: Subject) => string;
@@ -63,6 +63,8 @@ export class NodeStatuses<T extends KubernetesObject & { readonly status?: S | u
   readonly #pace: Pace;
   /** Subject → the names of the objects about it. */
   readonly #names = new Map<Subject, Set<string>>();
+  /** The names of objects → whose they are, of all that were looked at: labels may be too short to say so. */
+  readonly #subjects = new Map<string, Subject>();
   /** Subjects that were looked at before it was known what there is. */
   readonly #early = new Set<Subject>();
   /** Objects that are deleted by us. */
@@ -107,6 +109,8 @@ export class NodeStatuses<T extends KubernetesObject & { readonly status?: S | u
   look(subject: Subject): void {
     // Who stops leaves the objects to the next run or to the Pod's end.
     if (this.#options.signal.aborted) return;
+    if (this.#options.isWanted(subject)) this.#subjects.set(this.#options.nameOf(subject), subject);
+    else this.#subjects.delete(this.#options.nameOf(subject));
     if (!this.#kind.store.hasSynced) {
       this.#early.add(subject);
       return;
@@ -120,7 +124,7 @@ export class NodeStatuses<T extends KubernetesObject & { readonly status?: S | u
   }
 
   #see(name: string, now: T | undefined, before: T | undefined): void {
-    const subject = this.#options.subjectOf(now ?? before);
+    const subject = this.#subjects.get(name) ?? this.#options.subjectOf(now ?? before);
     if (subject === undefined) return;
     const names = this.#names.get(subject) ?? new Set();
     if (now === undefined) names.delete(name);
@@ -209,7 +213,7 @@ export class NodeStatuses<T extends KubernetesObject & { readonly status?: S | u
 
   #wanted(name: string) {
     const { subjectOf, nameOf, wanted } = this.#options;
-    const subject = subjectOf(this.#kind.store.get(this.#keyOf(name)));
+    const subject = this.#subjects.get(name) ?? subjectOf(this.#kind.store.get(this.#keyOf(name)));
     if (subject === undefined || this.#kind.staleSince !== undefined) return undefined;
     // Another object about the same is about to be deleted.
     return name === nameOf(subject) ? wanted(subject) : undefined;
