@@ -14,6 +14,8 @@ export type Figure = {
   /** The same quantity of what `against` names. */
   readonly baseline?: number;
   readonly against?: string;
+  /** What else was counted, each under a name of its own. */
+  readonly also?: Readonly<Record<string, number>>;
 };
 
 /** With `--long`: more and longer runs, for figures to publish. Without, a bench ends within two minutes. */
@@ -27,10 +29,10 @@ export function setting(name: string): string | undefined {
 
 /** A function that prints the bench's figures, adding `ratio`, which is `value / baseline` unless that is zero. */
 export function reporter(bench: string): (figure: Figure) => void {
-  return ({ case: name, value, unit, better, baseline, against }) => {
+  return ({ case: name, value, unit, better, baseline, against, also }) => {
     const ratio = baseline ? { ratio: round(value / baseline) } : {};
     const compared = baseline === undefined ? {} : { baseline: round(baseline), ...ratio, against };
-    console.log(JSON.stringify({ bench, case: name, value: round(value), unit, better, ...compared }));
+    console.log(JSON.stringify({ bench, case: name, value: round(value), unit, better, ...also, ...compared }));
   };
 }
 

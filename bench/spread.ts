@@ -3,10 +3,12 @@ import { balanced } from '../src/election/balanced.ts';
 import { metallb } from '../src/election/metallb-strategy.ts';
 import type { Ballot, ElectionStrategy } from '../src/election/strategy.ts';
 import { interleaved, long, median, progress, type Quantities, reporter } from './bench.ts';
+import { ownersByClass } from './preferred-by-class.ts';
 
 /**
  * How even the elections are: how many addresses the busiest node has, beside the ideal, as the median of many
- * clusters that differ in the names of their nodes. And how long a decision takes: all from nothing, one node's death,
+ * clusters that differ in the names of their nodes; and of Services with several addresses (`services-20x3-on-5`), beside
+ * Deckhouse's algorithm, how many have two on one node (`same_node`). And how long a decision takes: all from nothing, one node's death,
  * one new address, a failing back, and the candidates of every Service others (traffic policy Local); by the clock, and
  * in processor time, which a busy machine changes less. All but the first are of a speaker that has decided before.
  */
@@ -32,6 +34,30 @@ for (const [addresses, nodes] of [
       against: 'ideal',
     });
   }
+}
+
+for (const each of [3, 1]) {
+  const scenario = `services-20x${each}-on-5`;
+  const ballots = Array.from({ length: clusters }, (_, cluster) => ballot(20 * each, 5, cluster, each));
+  const [ours, deckhouse, metallbs] = [balanced.owners, ownersByClass, metallb.owners].map((ownersOf) => {
+    const counted = ballots.map((given) => crowding(given, ownersOf(given, hash)));
+    return {
+      value: median(counted.map(({ busiest }) => busiest)),
+      also: { same_node: median(counted.map(({ crowded }) => crowded)) },
+    };
+  });
+  const figure = { unit: 'addresses', better: 'lower' } as const;
+  report({ ...figure, ...ours!, case: scenario, baseline: deckhouse!.value, against: "Deckhouse's algorithm" });
+  report({
+    ...figure,
+    ...ours!,
+    case: `${scenario}/against-metallb`,
+    baseline: metallbs!.value,
+    against: "MetalLB's hash",
+  });
+  const ideal = { baseline: 4 * each, against: 'ideal' };
+  report({ ...figure, ...deckhouse!, ...ideal, case: `deckhouse-${scenario}` });
+  report({ ...figure, ...metallbs!, ...ideal, case: `metallb-${scenario}` });
 }
 
 progress('decisions');
@@ -71,14 +97,14 @@ for (const [name, kind] of [
   }
 }
 
-function ballot(addresses: number, nodes: number, cluster: number): Ballot {
+function ballot(addresses: number, nodes: number, cluster: number, each = 1): Ballot {
   const names = Array.from({ length: nodes }, (_, i) => `node-${cluster}-${i}`);
   const candidates = names.map((node) => ({ node, weight: 0 }));
   return {
     addresses: Array.from({ length: addresses }, (_, i) => ({
       address: `10.0.${i >> 8}.${i & 255}`,
-      service: `shop/web-${i}`,
-      index: 0,
+      service: `shop/web-${Math.floor(i / each)}`,
+      index: i % each,
       candidates,
     })),
     nodes: names.map((name) => ({ name, weight: 1 })),
@@ -95,9 +121,22 @@ function settled(given: Ballot): Ballot {
 }
 
 function busiestOf(strategy: ElectionStrategy, given: Ballot): number {
+  return crowding(given, strategy.owners(given, hash)).busiest;
+}
+
+/** How many addresses the busiest node has, and how many Services have two on one node. */
+function crowding({ addresses }: Ballot, owners: ReadonlyMap<string, string>) {
   const loads = new Map<string, number>();
-  for (const owner of strategy.owners(given, hash).values()) loads.set(owner, (loads.get(owner) ?? 0) + 1);
-  return Math.max(...loads.values());
+  const places = new Set<string>();
+  const crowded = new Set<string>();
+  for (const { address, service } of addresses) {
+    const owner = owners.get(address)!;
+    loads.set(owner, (loads.get(owner) ?? 0) + 1);
+    const place = `${service} ${owner}`;
+    if (places.has(place)) crowded.add(service);
+    places.add(place);
+  }
+  return { busiest: Math.max(...loads.values()), crowded: crowded.size };
 }
 
 /** Milliseconds. */
