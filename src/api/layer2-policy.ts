@@ -17,7 +17,8 @@ export type Layer2Policy = {
 
 /**
  * Which node announces which address. `metallb`: as MetalLB's speakers decide, per Service. `balanced`: per address,
- * spread evenly, with the fewest moves.
+ * spread evenly, with the fewest moves. The addresses of a Service that has several of a family are always `balanced`,
+ * unless speakers of MetalLB decide, too.
  */
 export type ElectionStrategy = 'metallb' | 'balanced';
 
@@ -29,7 +30,10 @@ export type Layer2PolicyDeclaration = {
   readonly object: string;
   readonly name: string;
   readonly election: ElectionStrategy;
-  /** How long after a better node has returned an address goes back to it, in milliseconds; undefined: never. */
+  /**
+   * How long after a better node has returned an address goes back to it, in milliseconds; undefined: never. With
+   * `metallb` that is about Services with several addresses of a family; all others go back at once.
+   */
   readonly failBackAfter: number | undefined;
   /** Whether only nodes with an address in the subnet of an announced address may announce it. */
   readonly requireSubnetAddress: boolean;
@@ -62,20 +66,17 @@ export function parseLayer2Policy(raw: unknown): Parsed<Layer2PolicyDeclaration>
       object,
       name,
       election,
-      failBackAfter: readFailBack(spec.at('failBack'), election),
+      failBackAfter: readFailBack(spec.at('failBack')),
       requireSubnetAddress: spec.at('requireSubnetAddress').flag() ?? defaultLayer2Policy.requireSubnetAddress,
       onConflict: spec.at('onConflict').oneOf(['defend', 'yield', 'report']) ?? defaultLayer2Policy.onConflict,
     };
   });
 }
 
-function readFailBack(field: Field, election: ElectionStrategy): number | undefined {
+function readFailBack(field: Field): number | undefined {
   if (field.absent) return undefined;
   const after = field.at('after').required();
   const time = readDuration(after);
   if (time !== undefined && time > longestFailBack) after.refuse('must be at most 720h');
-  if (election === 'metallb') {
-    field.refuse('is only for election: balanced, for with metallb every address goes back at once: remove it');
-  }
   return time;
 }

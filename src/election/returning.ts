@@ -11,6 +11,8 @@ export type Beginnings = {
 const together = 120_000;
 /** A Node this young when its speaker begins has never been away. */
 const newcomer = 600_000;
+/** A speaker may need this long to hear what the others claim, and they to hear of it: until then it is given nothing. */
+export const acquaintance = 2_000;
 
 /**
  * The living nodes that are returning: `balanced` moves nothing to these. Every speaker finds the same, but for
@@ -25,9 +27,11 @@ export function returningNodes(
   const nodes = new Set<string>();
   let until: number | undefined;
   for (const { node, startedAt, createdAt = -Infinity } of living) {
-    if (startedAt === undefined || startedAt - first <= together || startedAt - createdAt <= newcomer) continue;
-    if (failBackAfter !== undefined) {
-      const end = startedAt + failBackAfter;
+    if (startedAt === undefined || startedAt === first) continue;
+    const wasThere = startedAt - first <= together || startedAt - createdAt <= newcomer;
+    const wait = wasThere ? acquaintance : failBackAfter;
+    if (wait !== undefined) {
+      const end = startedAt + Math.max(acquaintance, wait);
       if (end <= now) continue;
       until = Math.min(until ?? end, end);
     }

@@ -3,6 +3,7 @@ import type { Config, Pool } from '../config/config.ts';
 import type { WithdrawReason } from '../election/withdraw-reason.ts';
 import { type Address, parseAddress } from '../ip/address.ts';
 import type { Service } from '../kubernetes/core.ts';
+import { hasSeveral } from './has-several.ts';
 
 /** What a Service has that can be announced, whoever does. */
 export type Announceable = {
@@ -25,7 +26,8 @@ export function announceable(
   if (addresses === 'invalid') return { withdraw: 'invalidIP' };
   const [first, ...more] = addresses;
   if (first === undefined) return { withdraw: 'noIPAllocated' };
-  const maySpread = service.metadata.annotations?.[serviceAnnotations.addressPools] !== undefined;
+  const asksForPools = service.metadata.annotations?.[serviceAnnotations.addressPools] !== undefined;
+  const maySpread = asksForPools || hasSeveral(addresses);
   const [pool, ...others] = config.poolsOf(addresses) ?? [];
   if (pool === undefined || (others.length > 0 && !maySpread)) return { withdraw: 'ipNotAllowed' };
   return { addresses: [first, ...more], pools: [pool, ...others] };

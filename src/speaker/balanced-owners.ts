@@ -11,6 +11,7 @@ import type { Store } from '../kubernetes/store.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Elections, View } from './decision.ts';
 import type { SliceStore } from './service-reconciler.ts';
+import { addressTexts, SpreadAddresses } from './spread-addresses.ts';
 import { wishesOf } from './wishes.ts';
 
 /** Between two decisions, in milliseconds: what changes meanwhile is decided together. */
@@ -41,21 +42,24 @@ type Place = {
 };
 
 /**
- * The owners of all addresses of the cluster, each by itself, as `balanced` elects them.
+ * The owners of addresses that are elected each by itself, as `balanced` elects them.
  *
- * - One ballot has every address of every Service that we serve. It is held at most once in 20 ms, at the end of the
- *   turn in which the first change came, however many there were.
+ * - One ballot has every address of every Service that we serve; with `metallb` those that ./spread-addresses.ts has,
+ *   and the others mean nothing to it. It is held at most once in 20 ms, at the end of the turn in which the first
+ *   change came, however many there were.
  * - An address that several Services share is on it once, because it can be on one node only. Its candidates are the
  *   nodes that may announce it for all of these (../election/candidates.ts). If there is no such node, the address has
  *   an owner for those that can be served there, and none for the others.
  *
- * Invariant: #places has exactly the addresses of #services.
+ * Invariant: #places has exactly the addresses of #services, and all of them are on the ballot.
  */
 export class BalancedOwners {
   readonly #options: BalancedOwnersOptions;
   /** What its addresses ask for; by their texts. */
   readonly #services = new Map<ObjectKey, ReadonlyMap<string, AddressWish>>();
   readonly #places = new Map<string, Place>();
+  /** Of no importance with `balanced`. */
+  readonly #spread = new SpreadAddresses();
   readonly #changed = new Set<ObjectKey>();
   /** What all that was read from, and decided from. */
   #view: View | undefined;
@@ -70,8 +74,17 @@ export class BalancedOwners {
 
   /** The Service or one of its slices is another. */
   serviceChanged(key: ObjectKey): void {
-    this.#changed.add(key);
-    this.decideSoon();
+    if (this.#concerns(key)) {
+      this.#changed.add(key);
+      this.decideSoon();
+    } else {
+      this.#options.onDecided([key]);
+    }
+  }
+
+  /** Whether the Service has changed, and is to be looked at when that has been decided on: not before. */
+  isAwaited(key: ObjectKey): boolean {
+    return this.#changed.has(key);
   }
 
   /** Something else is another: the view, a claim, who is returning. */
@@ -79,6 +92,12 @@ export class BalancedOwners {
     this.#isDue = true;
     const { clock } = this.#options;
     this.#pending ??= clock.after(Math.max(0, this.#decidedAt + pause - clock.now()), () => this.flush());
+  }
+
+  /** The same, now; unless the last decision is less than 20 ms ago. */
+  decideIfRested(): void {
+    this.decideSoon();
+    if (this.#options.clock.now() >= this.#decidedAt + pause) this.flush();
   }
 
   /** Decides now, if anything has changed. Called by itself. */
@@ -93,7 +112,7 @@ export class BalancedOwners {
     onDecided(affected);
   }
 
-  /** As of the last decision; it is made now if there is none yet. Empty for a Service that cannot be announced. */
+  /** As of the last decision; it is made now if there is none yet. Empty where none of the addresses is on the ballot. */
   electionsOf(service: ObjectKey): Elections {
     if (this.#view === undefined) this.flush();
     const elections = new Map<string, Election>();
@@ -116,16 +135,20 @@ export class BalancedOwners {
     this.#changed.clear();
     this.#services.clear();
     this.#places.clear();
+    this.#spread.clear();
+  }
+
+  #concerns(key: ObjectKey): boolean {
+    const { services, view } = this.#options;
+    if (view().strategy === 'balanced' || this.#services.has(key)) return true;
+    return this.#spread.concerns(key, services.get(key));
   }
 
   /** Returns the Services that are affected; those that lost their owner first. */
   #decide(): ReadonlySet<ObjectKey> {
     const { services, view } = this.#options;
     const [before, now] = [this.#view, view()];
-    const isReadAnew = before?.config !== now.config || before.loadBalancerClass !== now.loadBalancerClass;
-    const changed = new Set(this.#changed);
-    this.#changed.clear();
-    if (isReadAnew) for (const key of [...services.keys(), ...this.#services.keys()]) changed.add(key);
+    const changed = this.#toRead(before, now);
     for (const key of changed) this.#read(key, now);
     if (this.#candidates === undefined || before?.cluster !== now.cluster) {
       this.#candidates = new Candidates(now.cluster);
@@ -135,15 +158,42 @@ export class BalancedOwners {
     const affected = this.#elect(now, this.#candidates);
     for (const key of changed) affected.add(key);
     // By the labels of our node goes on which interfaces it announces.
-    if (!sameLabels(before, now)) for (const key of services.keys()) affected.add(key);
+    if (!sameLabels(before, now)) {
+      for (const key of now.strategy === 'balanced' ? services.keys() : this.#services.keys()) affected.add(key);
+    }
     return affected;
   }
 
-  #read(key: ObjectKey, { config, loadBalancerClass }: View): void {
+  /** The Services that ask for something else than was last read, or may. */
+  #toRead(before: View | undefined, now: View): ReadonlySet<ObjectKey> {
+    const { services } = this.#options;
+    const keys = new Set(this.#changed);
+    this.#changed.clear();
+    const isReadAnew =
+      before?.config !== now.config ||
+      before.loadBalancerClass !== now.loadBalancerClass ||
+      before.strategy !== now.strategy;
+    if (isReadAnew) for (const key of this.#services.keys()) keys.add(key);
+    if (now.strategy === 'balanced') {
+      this.#spread.clear();
+      if (isReadAnew) for (const key of services.keys()) keys.add(key);
+      return keys;
+    }
+    const seen = isReadAnew ? [...keys, ...services.keys()] : keys;
+    const differing = new Set([...seen].flatMap((key) => this.#spread.see(key, services.get(key))));
+    if (differing.size === 0 && (!isReadAnew || this.#spread.isEmpty)) return keys;
+    // One look at all for however many changes: whoever has an address that came to the ballot, or left it.
+    const isMet = (text: string) => differing.has(text) || (isReadAnew && this.#spread.has(text));
+    for (const key of services.keys()) if (addressTexts(services.get(key)).some(isMet)) keys.add(key);
+    return keys;
+  }
+
+  #read(key: ObjectKey, { config, loadBalancerClass, strategy }: View): void {
     const { services, slices } = this.#options;
     const found = wishesOf(services.get(key), slices.by('service', key), config, loadBalancerClass);
     const wishes = 'withdraw' in found ? [] : found;
-    const now = new Map(wishes.map((wish) => [formatAddress(wish.address), wish]));
+    const all = wishes.map((wish) => [formatAddress(wish.address), wish] as const);
+    const now = new Map(strategy === 'balanced' ? all : all.filter(([text]) => this.#spread.has(text)));
     for (const text of this.#services.get(key)?.keys() ?? []) if (!now.has(text)) this.#remove(text, key);
     for (const [text, wish] of now) {
       const place = this.#places.get(text) ?? newPlace(text);
@@ -164,13 +214,15 @@ export class BalancedOwners {
   }
 
   #elect({ cluster, hash }: View, candidates: Candidates): Set<ObjectKey> {
+    if (this.#places.size === 0) return new Set();
     const { claimsOf } = this.#options;
     const addresses: BallotAddress[] = [];
     for (const place of this.#places.values()) {
       place.list ??= listOf(place, candidates);
       const { names } = place.list;
       const holder = resolveClaims(place.text, claimsOf(place.text), (node) => names.has(node), hash)?.node;
-      if (place.entry === undefined || place.entry.holder !== holder) place.entry = entryOf(place, place.list, holder);
+      if (place.entry === undefined || place.entry.holder !== holder)
+        place.entry = this.#entryOf(place, place.list, holder);
       addresses.push(place.entry);
     }
     const owners = balanced.owners({ addresses, nodes: this.#nodes(cluster) }, hash);
@@ -183,6 +235,26 @@ export class BalancedOwners {
       place.owner = owner;
     }
     return new Set([...orphaned, ...moved]);
+  }
+
+  /**
+   * Its group: what its Service has of its family, or all the Service has if it has no other of it, so that with three
+   * of both families on three nodes each node has one of each. Of several Services that with the most, and the first
+   * by name: the same on every node.
+   */
+  #entryOf(place: Place, { candidates }: CandidateList, holder: string | undefined): BallotAddress {
+    const { text, wishes } = place;
+    let service = '';
+    let most = 0;
+    for (const [key, { address }] of wishes) {
+      const all = [...(this.#services.get(key)?.values() ?? [])];
+      const count = all.filter((wish) => wish.address.family === address.family).length;
+      if (count < most || (count === most && key >= service)) continue;
+      [service, most] = [key, count];
+    }
+    const [first] = wishes.values();
+    const group = most > 1 && first !== undefined ? `${service} IPv${first.address.family}` : service;
+    return { address: text, service: group, index: 0, candidates, holder };
   }
 
   #nodes({ nodes, members, ignoreExcludeLabel }: ElectionCluster): readonly BallotNode[] {
@@ -205,13 +277,6 @@ function listOf({ wishes }: Place, candidates: Candidates): CandidateList {
 
 function newPlace(text: string): Place {
   return { text, wishes: new Map(), list: undefined, entry: undefined, owner: undefined };
-}
-
-/** Its group is the Service, or of several the first by name: the same on every node. */
-function entryOf({ text, wishes }: Place, { candidates }: CandidateList, holder: string | undefined): BallotAddress {
-  let service: string | undefined;
-  for (const key of wishes.keys()) if (service === undefined || key < service) service = key;
-  return { address: text, service: service ?? '', index: 0, candidates, holder };
 }
 
 /** For a Service whose own candidates these are. */

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import { advertisementsFor, announcedInterfaces } from '../election/advertisement.ts';
 import { type EndpointSliceShape, servingEndpoints } from '../election/endpoints.ts';
 import { type Election, type ElectionCluster, elect, type Hash, reasonOn } from '../election/metallb.ts';
+import type { StrategyName } from '../election/strategy.ts';
 import type { WithdrawReason } from '../election/withdraw-reason.ts';
 import { type Address, formatAddress } from '../ip/address.ts';
 import type { Service } from '../kubernetes/core.ts';
@@ -16,9 +17,12 @@ export type View = {
   readonly cluster: ElectionCluster;
   readonly loadBalancerClass: string;
   readonly hash: Hash;
+  /** The one in force. */
+  readonly strategy: StrategyName;
   /**
-   * With `balanced`, the elections of the addresses of a Service, by their texts (./balanced-owners.ts). Undefined with
-   * `metallb`, where there is one for each Service, decided here.
+   * The elections of those addresses of a Service that are elected each by itself (./balanced-owners.ts): with
+   * `balanced` all, with `metallb` those of ./spread-addresses.ts. All others of a Service have one election, which is
+   * decided here. Undefined where there are only such: with MetalLB's speakers in the ring, or without a ring.
    */
   readonly electionsOf?: (service: ObjectKey) => Elections;
 };
@@ -29,13 +33,13 @@ export type Elections = ReadonlyMap<string, Election>;
 /** `elections` has all addresses of the Service; those that nobody can have may be missing. */
 export type Decision =
   | {
-      /** With `balanced`, some of the Service's addresses: those that this node owns. */
+      /** Where addresses are elected each by itself, some of the Service's: those that this node owns. */
       readonly announce: readonly Address[];
       readonly interfaces: readonly string[] | 'all';
       readonly pool: string;
       readonly elections: Elections;
     }
-  /** `owner` is the node that announces instead, when there is one; with `balanced`, the one of the first address. */
+  /** `owner` is the node that announces instead, when there is one; where there are several, that of the first address. */
   | { readonly withdraw: WithdrawReason; readonly owner?: string; readonly elections?: Elections };
 
 /** Whether this node announces the Service, on what, and if not, why not. Pure: the same view, the same decision. */
@@ -43,36 +47,63 @@ export function decide(service: Service | undefined, slices: readonly EndpointSl
   if (service === undefined) return { withdraw: 'serviceDeleted' };
   const found = announceable(service, view.config, view.loadBalancerClass);
   if ('withdraw' in found) return found;
-  const { electionsOf } = view;
-  if (electionsOf === undefined) return decideTogether(service, found, slices, view);
+  const each = view.electionsOf?.(keyOf(service));
+  if (each === undefined || (view.strategy === 'metallb' && each.size === 0)) {
+    return decideTogether(service, found, slices, view);
+  }
   const wishes = wishesOf(service, slices, view.config, view.loadBalancerClass);
   if ('withdraw' in wishes) return wishes;
-  return decideEach(service, found, electionsOf(keyOf(service)), view);
+  if (view.strategy === 'balanced') return decideEach(service, found, each, view);
+  return decideEach(service, found, withTheOthers(each, service, found, slices, view), view);
 }
 
-/** By MetalLB's rule: who is elected for the first address has them all. */
-function decideTogether(
+/** With `metallb`, those that are not elected each by itself have their one election. */
+function withTheOthers(
+  each: Elections,
   service: Service,
-  { addresses, pools }: Announceable,
+  found: Announceable,
   slices: readonly EndpointSliceShape[],
   view: View,
-): Decision {
-  const [address] = addresses;
+): Elections {
+  const texts = found.addresses.map(formatAddress);
+  if (texts.every((text) => each.has(text))) return each;
+  const one = electTogether(service, found, slices, view);
+  return new Map(texts.map((text) => [text, each.get(text) ?? one]));
+}
+
+/** By MetalLB's rule: the first address decides for all. */
+function electTogether(
+  service: Service,
   // Of several pools the one of the first address decides, as the first address does.
-  const [pool] = pools;
-  const labels = service.metadata.labels ?? {};
-  const election = elect(
+  { addresses: [address], pools: [pool] }: Announceable,
+  slices: readonly EndpointSliceShape[],
+  { cluster, hash }: View,
+): Election {
+  return elect(
     {
       address,
-      labels,
+      labels: service.metadata.labels ?? {},
       trafficPolicy: service.spec?.externalTrafficPolicy ?? 'Cluster',
       sharesAddress: sharesAddress(service),
       endpoints: servingEndpoints(slices),
       advertisements: pool.l2Advertisements,
     },
-    view.cluster,
-    view.hash,
+    cluster,
+    hash,
   );
+}
+
+/** Who is elected has all addresses. */
+function decideTogether(
+  service: Service,
+  found: Announceable,
+  slices: readonly EndpointSliceShape[],
+  view: View,
+): Decision {
+  const { addresses, pools } = found;
+  const [pool] = pools;
+  const labels = service.metadata.labels ?? {};
+  const election = electTogether(service, found, slices, view);
   const elections = new Map(addresses.map((each) => [formatAddress(each), election]));
   if (election.owner !== view.node.name) return withdrawn(election, elections, view);
   const advertisements = pools.flatMap((one) => advertisementsFor(labels, one.l2Advertisements));

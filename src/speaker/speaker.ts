@@ -2,7 +2,7 @@ import { formatProblem } from '../api/field.ts';
 import { candidacyOf } from '../election/candidacy.ts';
 import type { NodeInterface } from '../election/interface-fitness.ts';
 import type { Hash } from '../election/metallb.ts';
-import { returningNodes } from '../election/returning.ts';
+import { acquaintance, returningNodes } from '../election/returning.ts';
 import { formatAddress } from '../ip/address.ts';
 import { ConfigurationReport } from '../kubernetes/configuration-report.ts';
 import type { KubernetesObject } from '../kubernetes/core.ts';
@@ -27,6 +27,7 @@ import { Ownership } from './ownership.ts';
 import type { OwnershipMetrics } from './ownership-metrics.ts';
 import { ServiceReconciler, sliceIndex } from './service-reconciler.ts';
 import { Siblings, type SiblingsOptions } from './siblings.ts';
+import { SpreadNotice } from './spread-notice.ts';
 import { StrategyNotice, strategyInForce } from './strategy-in-force.ts';
 
 /** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
@@ -104,6 +105,7 @@ export class Speaker {
   readonly #reconciler: ServiceReconciler;
   readonly #owners: BalancedOwners;
   readonly #strategyNotice: StrategyNotice;
+  readonly #spreadNotice: SpreadNotice;
   readonly #queue: WorkQueue;
   readonly #stopping = new AbortController();
   /** Made once for all Services, until something in it changes. */
@@ -112,6 +114,8 @@ export class Speaker {
   #members: ReadonlySet<string> = new Set();
   readonly #lost = new Set<string>();
   #returning: ReadonlySet<string> = new Set();
+  /** Who is alive, and since when, as far as we have looked on. */
+  #metAt: ReadonlyMap<string, number> = new Map();
   #returnTimer: Timer | undefined;
   #started = false;
   #stopped: Promise<void> | undefined;
@@ -207,7 +211,15 @@ export class Speaker {
       policies: () => (this.#cluster.configuration.resources().layer2Policies ?? []) as readonly KubernetesObject[],
       log,
     });
-    const reconcile = async (key: string) => this.#reconciler.reconcile(key);
+    this.#spreadNotice = new SpreadNotice({
+      services: this.#cluster.services,
+      view: () => this.#currentView(),
+      events: this.#events,
+      log,
+    });
+    const reconcile = async (key: string) => {
+      if (!this.#owners.isAwaited(key)) this.#reconciler.reconcile(key);
+    };
     this.#queue = new WorkQueue({ ...options, name: 'service', reconcile });
   }
 
@@ -456,7 +468,7 @@ export class Speaker {
     }
     if (facts) this.#reconsider();
     if (!claims) return;
-    // To `metallb` they are of no importance.
+    // To MetalLB's rule they are of no importance.
     if (this.#currentView().electionsOf !== undefined) this.#owners.decideSoon();
     this.#handover.look();
     this.#ownership.look();
@@ -492,11 +504,22 @@ export class Speaker {
       const createdAt = created === undefined ? undefined : parseTimestamp(created);
       return { node, startedAt: this.#bulletins?.startedAt(node), createdAt };
     });
-    const { nodes, until } = returningNodes(beginnings, clock.wallTime(), failBackAfter);
+    const { nodes, until = Infinity } = returningNodes(beginnings, clock.wallTime(), failBackAfter);
+    const met = this.#justMet(this.#liveness?.alive() ?? []);
     this.#returnTimer?.cancel();
-    const wait = until === undefined ? undefined : Math.min(until - clock.wallTime(), longestWait);
-    this.#returnTimer = wait === undefined ? undefined : clock.after(wait, () => this.#reconsider());
-    return nodes;
+    const wait = Math.min(until - clock.wallTime(), ...met.values());
+    const later = () => this.#reconsider();
+    this.#returnTimer = wait === Infinity ? undefined : clock.after(Math.min(wait, longestWait), later);
+    return new Set([...nodes, ...met.keys()]);
+  }
+
+  /** Those of whom we may know only what a former speaker of theirs has said, and for how much longer. */
+  #justMet(alive: Iterable<string>): ReadonlyMap<string, number> {
+    const now = this.#options.clock.now();
+    const begun = this.#started ? now : -Infinity;
+    this.#metAt = new Map([...alive].map((name) => [name, this.#metAt.get(name) ?? begun]));
+    const left = [...this.#metAt].map(([name, at]) => [name, at + acquaintance - now] as const);
+    return new Map(left.filter(([, wait]) => wait > 0));
   }
 
   #look(): View {
@@ -506,8 +529,8 @@ export class Speaker {
     const config = this.#cluster.configuration.current();
     const members = this.#liveness && new Set([...this.#liveness.alive(), ...this.#bulletins!.restarting()]);
     const inForce = strategyInForce(config.layer2.election, this.#liveness?.members());
-    const isBalanced = inForce.strategy === 'balanced';
-    this.#returning = isBalanced ? this.#findReturning(members ?? [], config.layer2.failBackAfter) : new Set();
+    const isEachElected = inForce.together === undefined;
+    this.#returning = isEachElected ? this.#findReturning(members ?? [], config.layer2.failBackAfter) : new Set();
     return {
       node: { name, labels: this.#cluster.nodes.get(name)?.metadata.labels ?? {} },
       config,
@@ -522,20 +545,22 @@ export class Speaker {
       },
       loadBalancerClass,
       hash,
-      ...(isBalanced ? { electionsOf: (key) => this.#owners.electionsOf(key) } : {}),
+      strategy: inForce.strategy,
+      ...(isEachElected ? { electionsOf: (key) => this.#owners.electionsOf(key) } : {}),
     };
   }
 
   /** Something that concerns every Service has changed. Those that lost their owner by it come first. */
   #reconsider(): void {
     this.#view = undefined;
-    const { electionsOf } = this.#currentView();
+    const { electionsOf, strategy } = this.#currentView();
     this.#tellStrategy();
-    if (electionsOf !== undefined) {
+    if (strategy === 'balanced') {
       this.#owners.decideSoon();
       return;
     }
-    this.#owners.clear();
+    if (electionsOf === undefined) this.#owners.clear();
+    else this.#owners.decideIfRested();
     for (const key of this.#reconciler.orphans(this.#currentView().cluster.members)) this.#queue.add(key);
     for (const key of this.#cluster.services.keys()) this.#queue.add(key);
   }
@@ -543,6 +568,7 @@ export class Speaker {
   #reconsiderService(key: string): void {
     if (this.#currentView().electionsOf === undefined) this.#queue.add(key);
     else this.#owners.serviceChanged(key);
+    this.#spreadNotice.serviceChanged(key);
   }
 
   /** Resolves when what there is to decide now is decided. Never rejects. */
@@ -555,6 +581,8 @@ export class Speaker {
     const members = this.#liveness?.members();
     const ours = (members ?? []).filter(({ meta }) => isOurs(meta)).map(({ name }) => name);
     const isFirst = ours.every((name) => name >= this.#options.nodeName);
-    this.#strategyNotice.see(strategyInForce(this.#cluster.configuration.current().layer2.election, members), isFirst);
+    const inForce = strategyInForce(this.#cluster.configuration.current().layer2.election, members);
+    this.#strategyNotice.see(inForce, isFirst);
+    this.#spreadNotice.see(inForce.together, isFirst);
   }
 }

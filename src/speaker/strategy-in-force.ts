@@ -14,18 +14,32 @@ type Member = { readonly name: string; readonly meta: Uint8Array };
  * without a ring.
  */
 export function strategyInForce(wanted: StrategyName, members: readonly Member[] | undefined): StrategyInForce {
-  if (wanted === 'metallb') return { strategy: 'metallb' };
-  if (members === undefined) return { strategy: 'metallb', because: 'this speaker has no ring: set --ml-bindaddr' };
+  const obstacle = obstacleTo(members);
+  if (obstacle === undefined) return { strategy: wanted };
+  const { strategy, together } = { strategy: 'metallb', together: obstacle } as const;
+  return wanted === 'metallb' ? { strategy, together } : { strategy, because: obstacle, together };
+}
+
+/** What keeps speakers from electing by what only ours know. */
+function obstacleTo(members: readonly Member[] | undefined): string | undefined {
+  if (members === undefined) return 'this speaker has no ring: set --ml-bindaddr';
   const others = members.filter(({ meta }) => !isOurs(meta)).map(({ name }) => name);
-  if (others.length === 0) return { strategy: 'balanced' };
+  if (others.length === 0) return undefined;
   const named = others.sort().slice(0, maxNamed).join(', ') + (others.length > maxNamed ? ', …' : '');
-  return { strategy: 'metallb', because: `MetalLB's speakers are in the ring, on ${named}: remove them` };
+  return `MetalLB's speakers are in the ring, on ${named}: remove them`;
 }
 
 const maxNamed = 5;
 
-/** `because` is why it is not the one that is wanted, and what to do about it. */
-export type StrategyInForce = { readonly strategy: StrategyName; readonly because?: string };
+/**
+ * `because` is why it is not the one that is wanted, and what to do about it; `together` the same of why the addresses
+ * of a Service that has several are all on one node.
+ */
+export type StrategyInForce = {
+  readonly strategy: StrategyName;
+  readonly because?: string;
+  readonly together?: string;
+};
 
 export type StrategyNoticeOptions = {
   readonly events: Pick<EventRecorder, 'record'>;

@@ -19,7 +19,10 @@ for (const [fact, one, now, failBackAfter, returning, until] of [
   ['is on a Node of which no age is known', at(200 * minute, undefined), 201, undefined, true, undefined],
   ['began less than the delay ago', at(200 * minute), 204, 5 * minute, true, 205 * minute],
   ['began as long ago as the delay', at(200 * minute), 205, 5 * minute, false, undefined],
-  ['is to be given its part at once', at(200 * minute), 200, 0, false, undefined],
+  ['is to be given its part at once, but has just begun', at(200 * minute), 200, 0, true, 200 * minute + 2_000],
+  ['is to be given its part at once, and began 2 s ago', at(200 * minute - 2_000), 200, 0, false, undefined],
+  ['began soon after the first, and just now', at(101 * minute), 101, undefined, true, 101 * minute + 2_000],
+  ['began soon after the first, and 2 s ago', at(101 * minute - 2_000), 101, undefined, false, undefined],
 ] as const) {
   test(`a node whose speaker ${fact} is ${returning ? 'returning' : 'not returning'}`, () => {
     const found = returningNodes([first, one], now * minute, failBackAfter);

@@ -43,6 +43,7 @@ function viewOf(facts: Facts = {}, name = 'node-a'): View {
     config: configOf(pools, advertisements),
     cluster: { nodes: all, members: new Set(members), ignoreExcludeLabel },
     loadBalancerClass,
+    strategy: 'metallb',
     hash: sha256,
   };
 }

@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/config.ts';
 import type { NodeFacts } from '../../src/election/candidacy.ts';
 import type { Claim } from '../../src/election/claims.ts';
 import type { NodeInterface } from '../../src/election/interface-fitness.ts';
+import type { StrategyName } from '../../src/election/strategy.ts';
 import { formatAddress } from '../../src/ip/address.ts';
 import type { EndpointSlice, Service } from '../../src/kubernetes/core.ts';
 import { Store } from '../../src/kubernetes/store.ts';
@@ -21,6 +22,8 @@ export type Facts = {
   readonly returning?: readonly string[];
   readonly interfaces?: ReadonlyMap<string, readonly NodeInterface[]>;
   readonly requireSubnetAddress?: boolean;
+  /** `balanced` when absent. */
+  readonly strategy?: StrategyName;
   readonly pools?: readonly (readonly string[])[];
   readonly advertisements?: readonly object[];
 };
@@ -190,7 +193,7 @@ export class Electorate {
 const configs = new Map<string, Config>();
 
 function viewOf(facts: Facts, name: string): View {
-  const { nodes, members, interfaces, requireSubnetAddress = false } = facts;
+  const { nodes, members, interfaces, requireSubnetAddress = false, strategy = 'balanced' } = facts;
   const all = nodes.map((node) => ({ labels: {}, networkUnavailable: false, ...node }));
   return {
     node: { name, labels: all.find((node) => node.name === name)?.labels ?? {} },
@@ -204,6 +207,7 @@ function viewOf(facts: Facts, name: string): View {
       ...(interfaces === undefined ? {} : { interfaces }),
     },
     loadBalancerClass: '',
+    strategy,
     hash: sha256,
   };
 }

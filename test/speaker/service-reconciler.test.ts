@@ -40,6 +40,7 @@ test('the Services of a node that died are named first, and those of the living 
         ignoreExcludeLabel: false,
       },
       loadBalancerClass: '',
+      strategy: 'metallb',
       hash: sha256,
     }),
     announcer,

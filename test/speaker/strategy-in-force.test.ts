@@ -32,6 +32,8 @@ for (const [fact, wanted, members, strategy, because] of [
   test(`when ${fact}, the election is ${strategy}`, () => {
     const found = strategyInForce(wanted, members);
     assert.deepEqual([found.strategy, found.because], [strategy, because]);
+    const isEachElected = members?.every(({ meta }) => meta.length > 0) ?? false;
+    assert.equal(found.together === undefined, isEachElected, 'several addresses are spread among ours, and only then');
   });
 }
 

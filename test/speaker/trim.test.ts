@@ -80,6 +80,7 @@ test('a decision about what is kept is the decision about the whole', () => {
         ignoreExcludeLabel: false,
       },
       loadBalancerClass: 'example.com/lan',
+      strategy: 'metallb',
       hash: sha256,
     };
     assert.deepEqual(decide(trimService(service), [trimSlice(slice)], view), decide(service, [slice], view));
