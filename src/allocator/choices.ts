@@ -1,4 +1,5 @@
 import { additions, lacking, type Place, pickOfOnePool, pickOfPools } from './choice.ts';
+import { notOfClass } from './class-pools.ts';
 import type { PoolSpace } from './pool-space.ts';
 import type { PoolSpaces } from './pool-spaces.ts';
 import { queuesForAddresses, queuesForRoom } from './queues.ts';
@@ -61,7 +62,8 @@ export class Choices {
       const known = names.flatMap((name) => this.#spaces.named(name) ?? []);
       const admitting = known.filter(({ pool }) => admits(pool, wish));
       if (admitting.length > 0) return [admitting];
-      return known.length > 0 ? notForService(names) : noSuchPool(names);
+      if (known.length === 0) return noSuchPool(names);
+      return notOfClass(known.map(({ pool }) => pool)) ?? notForService(names);
     }
     const restricted = this.#spaces.restricted.filter(({ pool }) => admits(pool, wish));
     const { open } = this.#spaces;

@@ -1,5 +1,6 @@
 import { type Address, formatAddress, sameAddress } from '../ip/address.ts';
 import type { Place } from './choice.ts';
+import { notOfClass } from './class-pools.ts';
 import type { PoolSpace } from './pool-space.ts';
 import type { PoolSpaces } from './pool-spaces.ts';
 import { admits, type Refusal, refusal, type ServiceKey, type Wish } from './wish.ts';
@@ -76,7 +77,7 @@ function placeOf(spaces: PoolSpaces, wish: Wish, address: Address, base: PoolSpa
     return refusal('not-in-pool', `${text} is in pool ${name}, but others are in pool ${base.pool.name}: ${remedy}`);
   }
   if (!admits(space.pool, wish)) {
-    return notForService([name]);
+    return notOfClass([space.pool]) ?? notForService([name]);
   }
   return { address, space };
 }

@@ -75,6 +75,8 @@ export function refusal(refused: RefusalReason, detail: string): Refusal {
 
 /** Whether the pool's restrictions let the Service in, also when it asks for the pool or an address by name. */
 export function admits(pool: Pool, wish: Wish): boolean {
+  // Only the binding to the class makes it the one pool that may serve: see the controller.
+  if (pool.ofClass && wish.pool !== pool.name) return false;
   const allocation = pool.serviceAllocation;
   if (!allocation) return true;
   const { namespaces, namespaceSelectors, serviceSelectors } = allocation;

@@ -1,3 +1,4 @@
+import type { Field } from './field.ts';
 import { type Parsed, parseResource, type ResourceMeta } from './resource.ts';
 
 /** `bfdprofiles.metallb.io/v1beta1` as the API serves it. Intervals are in milliseconds. */
@@ -17,9 +18,9 @@ export type BFDProfile = {
 };
 
 /** How fast the failure of a path to a BGP peer is noticed (RFC 5880). Intervals are in milliseconds. */
-export type BFDProfileDeclaration = {
-  readonly object: string;
-  readonly name: string;
+export type BFDProfileDeclaration = BFDIntervals & { readonly object: string; readonly name: string };
+
+export type BFDIntervals = {
   readonly receiveInterval: number;
   readonly transmitInterval: number;
   /** A session is down when that many packets in a row are missing. */
@@ -38,16 +39,22 @@ const interval = [10, 60_000] as const;
 export function parseBFDProfile(raw: unknown): Parsed<BFDProfileDeclaration> {
   return parseResource('BFDProfile', raw, (root, { object, name }) => {
     const spec = root.at('spec');
-    return {
-      object,
-      name,
-      receiveInterval: spec.at('receiveInterval').integerWithin(...interval) ?? 300,
-      transmitInterval: spec.at('transmitInterval').integerWithin(...interval) ?? 300,
-      detectMultiplier: spec.at('detectMultiplier').integerWithin(2, 255) ?? 3,
-      echoInterval: spec.at('echoInterval').integerWithin(...interval) ?? 50,
-      echoMode: spec.at('echoMode').flag() ?? false,
-      passiveMode: spec.at('passiveMode').flag() ?? false,
-      minimumTtl: spec.at('minimumTtl').integerWithin(1, 254),
-    };
+    return { object, name, ...readBFDIntervals(spec), minimumTtl: readMinimumTtl(spec.at('minimumTtl')) };
   });
+}
+
+/** All but the TTL, which is not called the same everywhere. */
+export function readBFDIntervals(field: Field): Omit<BFDIntervals, 'minimumTtl'> {
+  return {
+    receiveInterval: field.at('receiveInterval').integerWithin(...interval) ?? 300,
+    transmitInterval: field.at('transmitInterval').integerWithin(...interval) ?? 300,
+    detectMultiplier: field.at('detectMultiplier').integerWithin(2, 255) ?? 3,
+    echoInterval: field.at('echoInterval').integerWithin(...interval) ?? 50,
+    echoMode: field.at('echoMode').flag() ?? false,
+    passiveMode: field.at('passiveMode').flag() ?? false,
+  };
+}
+
+export function readMinimumTtl(field: Field): number | undefined {
+  return field.integerWithin(1, 254);
 }

@@ -6,7 +6,7 @@ import {
   maxCommunityLength,
   parseCommunity,
 } from './community-value.ts';
-import type { Field } from './field.ts';
+import type { Field, FieldNames } from './field.ts';
 import { compareTexts, type LabelSelector, type LabelSelectorResource, readLabelSelectors } from './label-selector.ts';
 import { type PoolChoice, readPoolChoice } from './pool-choice.ts';
 import { type Parsed, parseResource, type ResourceMeta } from './resource.ts';
@@ -47,6 +47,7 @@ export type BGPAdvertisementDeclaration = {
   readonly peers: readonly string[] | 'all';
   /** Services that are announced: any selector may match; empty means every Service. */
   readonly serviceSelectors: readonly LabelSelector[];
+  readonly fields?: FieldNames;
 };
 
 /** An alias, and where it is named: `spec.communities[1]`. */

@@ -1,7 +1,7 @@
 import { type Address, parseAddress } from '../ip/address.ts';
 import { type BGPPeerV1beta1, peerFromV1beta1 } from './bgp-peer-conversion.ts';
 import { parseDuration, readDuration } from './duration.ts';
-import { Field } from './field.ts';
+import { Field, type FieldNames } from './field.ts';
 import { type LabelSelector, type LabelSelectorResource, readLabelSelectors } from './label-selector.ts';
 import { type Parsed, parseResource, type ResourceMeta } from './resource.ts';
 
@@ -64,15 +64,16 @@ export type BGPPeerDeclaration = {
   readonly dualStack: boolean;
   /** Set by somebody who relied on a field that has no effect any more. */
   readonly disableMP: boolean;
+  readonly fields?: FieldNames;
 };
 
 /** Where the peer is: an address, or whoever is at the other end of an interface's link. */
 export type Neighbor = { readonly address: Address } | { readonly interface: string };
 
-const maxASN = 2 ** 32 - 1;
+export const maxASN = 2 ** 32 - 1;
 /** MetalLB's; its peers listen below the ephemeral ports. */
 const maxPort = 16_384;
-const bgpPort = 179;
+export const bgpPort = 179;
 const shortestHold = 3_000;
 const longestHold = 65_535_000;
 
@@ -116,7 +117,7 @@ function readAddress(field: Field): Address | undefined {
 }
 
 /** An identifier is four bytes (RFC 6286), and all zeros is none. */
-function readRouterID(field: Field): Address | undefined {
+export function readRouterID(field: Field): Address | undefined {
   const address = readAddress(field);
   if (address?.family === 6) field.refuse('must be written like an IPv4 address, such as 192.0.2.1');
   return address?.value === 0n ? undefined : address;
@@ -164,7 +165,7 @@ function isRefused(spec: Field, ...keys: readonly string[]): boolean {
 }
 
 /** The one that is not given follows from the other: a keepalive every third of the hold time. */
-function readTimers(spec: Field): BGPPeerDeclaration['timers'] {
+export function readTimers(spec: Field): BGPPeerDeclaration['timers'] {
   const hold = readDuration(spec.at('holdTime'));
   const keepalive = readDuration(spec.at('keepaliveTime'));
   if (hold !== undefined && !isHoldTime(hold)) spec.at('holdTime').refuse('must be 0s, or from 3s to 65535s');

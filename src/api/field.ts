@@ -20,6 +20,17 @@ export function formatProblem(problem: ApiProblem): string {
 const maxProblems = 100;
 
 /**
+ * What stands elsewhere in the object that a declaration was made of than in the kind it is a declaration of: the path
+ * there by the path here. Problems name the first.
+ */
+export type FieldNames = Readonly<Record<string, string>>;
+
+/** Where the declaration's object says what its kind says at `field`. */
+export function fieldOf({ fields }: { readonly fields?: FieldNames }, field: string): string {
+  return fields?.[field] ?? field;
+}
+
+/**
  * A place in an object as the API server (or a file) gave it. Reading a wrong type notes a problem and yields nothing;
  * it never throws. Null counts as absent, as it does for the API server.
  */

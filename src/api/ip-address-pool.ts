@@ -1,6 +1,6 @@
 import { holdableParts, isHoldable } from '../ip/holdable.ts';
 import { formatRange, parseRange, type Range, type RangeProblem } from '../ip/range.ts';
-import type { Field } from './field.ts';
+import type { Field, FieldNames } from './field.ts';
 import { compareTexts, type LabelSelector, type LabelSelectorResource, readLabelSelectors } from './label-selector.ts';
 import { type PoolOptions, readPoolOptions } from './pool-annotations.ts';
 import { type Labels, type Parsed, parseResource, type ResourceMeta } from './resource.ts';
@@ -57,6 +57,9 @@ export type PoolDeclaration = PoolOptions & {
   readonly autoAssign: boolean;
   readonly avoidBuggyIPs: boolean;
   readonly serviceAllocation: ServiceAllocation | undefined;
+  /** Set for the pool of a load balancer class, which has the name of the class. */
+  readonly ofClass?: true;
+  readonly fields?: FieldNames;
 };
 
 /**
@@ -92,7 +95,8 @@ const maxAddressLength = 84;
 /** What ASCII has, for there are blanks that look like others; and no length with a leading zero. */
 const plain = /^(?!.*\/0\d)[\t-\r -~]*$/;
 
-function readAddresses(field: Field): readonly Range[] {
+/** Ranges as they stand in `spec.addresses`. */
+export function readAddresses(field: Field): readonly Range[] {
   const items = field.required().items(maxAddresses);
   if (items.length === 0) field.refuse('must name at least one range, such as 192.0.2.0/24 or 192.0.2.10-192.0.2.20');
   return items.flatMap((item) => {

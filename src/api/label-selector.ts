@@ -41,7 +41,7 @@ const maxExpressions = 64;
 
 /** Reads one selector. What is wrong is noted on the field; the requirements that could be read are returned. */
 export function readLabelSelector(field: Field): LabelSelector {
-  const equals = readMatchLabels(field.at('matchLabels'));
+  const equals = readLabels(field.at('matchLabels'));
   const expressions: Requirement[] = [];
   const seen = new Set<string>();
   for (const item of field.at('matchExpressions').items(maxExpressions)) {
@@ -65,6 +65,16 @@ export function readLabelSelectors(field: Field): readonly LabelSelector[] {
     selectors.set(text, selector);
   }
   return [...selectors.values()].sort((a, b) => compareTexts(String(a), String(b)));
+}
+
+/** Reads labels that a node must have, as a Pod's `nodeSelector` does: none for every node. */
+export function readNodeSelector(field: Field): readonly LabelSelector[] {
+  const equals = readLabels(field);
+  return equals.length === 0 ? [] : [new LabelSelector(equals)];
+}
+
+export function isLabelValue(value: string): boolean {
+  return value === '' || name.test(value);
 }
 
 /** By code unit, which is the same on every machine whatever its locale. */
@@ -107,7 +117,7 @@ function requirementText(requirement: Requirement): string {
   }
 }
 
-function readMatchLabels(field: Field): Requirement[] {
+function readLabels(field: Field): Requirement[] {
   return Object.entries(field.textMap()).map(([key, value]) => {
     checkKey(field.at(key), key);
     checkValue(field.at(key), value);
@@ -155,7 +165,7 @@ function checkKey(field: Field, key: string): void {
 }
 
 function checkValue(field: Field, value: string): void {
-  if (value !== '' && !name.test(value)) {
+  if (!isLabelValue(value)) {
     field.refuse(
       'is no label value: write at most 63 letters, digits, -, _ and ., with a letter or digit at both ends',
     );

@@ -1,5 +1,6 @@
 import type { BGPAdvertisementDeclaration } from '../api/bgp-advertisement.ts';
 import type { BGPPeerDeclaration, Neighbor } from '../api/bgp-peer.ts';
+import { fieldOf } from '../api/field.ts';
 import type { PoolDeclaration } from '../api/ip-address-pool.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { addressBits, type Family, formatAddress } from '../ip/address.ts';
@@ -101,7 +102,7 @@ function findWideAggregations(
       const { family } = entry.range;
       const field = family === 4 ? 'spec.aggregationLength' : 'spec.aggregationLengthV6';
       const message = `is wider than ${formatRange(entry.range)} of ${pool.object}: set it to at least ${entry.length}, or choose other pools`;
-      return [{ object, field, value: aggregationLength[family], message }];
+      return [{ object, field: fieldOf(advertisement, field), value: aggregationLength[family], message }];
     });
   });
 }
@@ -155,7 +156,7 @@ function findPreferenceConflicts(
       told.add(advertisement);
       const { object, localPref = 0 } = advertisement;
       const message = `differs from the ${earlier.localPref ?? 0} of ${earlier.object}, which announces ${pool.object} to the same peers from the same nodes, too: make them equal, or choose other pools, peers or nodes`;
-      return [{ object, field: 'spec.localPref', value: localPref, message }];
+      return [{ object, field: fieldOf(advertisement, 'spec.localPref'), value: localPref, message }];
     });
   });
 }
@@ -194,6 +195,7 @@ function findEchoOverIPv6(
     );
     if (told === undefined) return [];
     const message = `has echoMode, which IPv6 does not have, and ${told.object} announces the IPv6 addresses of ${poolOf.get(told)?.object} to the peer: use a profile without echoMode, or advertise to other peers`;
-    return [{ object: peer.object, field: 'spec.bfdProfile', value: peer.bfdProfile, message }];
+    const field = fieldOf(peer, 'spec.bfdProfile');
+    return [{ object: peer.object, field, value: peer.bfdProfile, message }];
   });
 }

@@ -9,17 +9,32 @@ import { parseIPAddressPool } from '../api/ip-address-pool.ts';
 import { type L2AdvertisementDeclaration, parseL2Advertisement } from '../api/l2-advertisement.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { defaultLayer2Policy, type Layer2PolicyDeclaration, parseLayer2Policy } from '../api/layer2-policy.ts';
+import { type MetalClassDeclaration, parseMetalClass } from '../api/metal-class.ts';
+import { parseMetalConfiguration } from '../api/metal-configuration.ts';
+import { parseMetalPeer } from '../api/metal-peer.ts';
+import { parseMetalPool } from '../api/metal-pool.ts';
 import type { Labels, Parsed } from '../api/resource.ts';
 import { findBGPConflicts } from './bgp-conflicts.ts';
 import {
   type BFDProfile,
   Config,
   type Layer2Policy,
+  type LoadBalancerClass,
   type Peer,
   type Pool,
   type PoolBGPAdvertisement,
 } from './config.ts';
 import { findDuplicateNames, findOverlaps } from './conflicts.ts';
+import {
+  advertisementOfClass,
+  advertisementsOf,
+  findIdlePeers,
+  findSecondDefaults,
+  peersOf,
+  poolOfClass,
+  profilesOf,
+  withOwnPeers,
+} from './metal.ts';
 import { NodeScope } from './node-scope.ts';
 import { findOddities } from './oddities.ts';
 import { choosersOf } from './pool-selection.ts';
@@ -36,6 +51,11 @@ export type Resources = {
   readonly communities?: readonly unknown[];
   readonly reservations?: readonly unknown[];
   readonly layer2Policies?: readonly unknown[];
+  /** The kinds of network.deckhouse.io, which are of the cluster and in no namespace. */
+  readonly metalClasses?: readonly unknown[];
+  readonly metalPools?: readonly unknown[];
+  readonly metalPeers?: readonly unknown[];
+  readonly metalConfigurations?: readonly unknown[];
 };
 
 export type CompileOptions = {
@@ -88,11 +108,13 @@ export function compile(resources: Resources, { nodes }: CompileOptions = {}): C
     peers: declared.peers.map((peer) => compilePeer(peer, profiles)),
     bfdProfiles: [...profiles.values()],
     reservations: declared.reservations,
-    classes: [],
+    classes: declared.classes.map(compileClass),
     layer2: compileLayer2Policy(declared.layer2Policies),
   });
-  const peerNames = new Set((resources.peers ?? []).map(nameOf));
-  return { config, warnings: findOddities(declared, { config, peerNames, scope }).sort(compareErrors) };
+  const everyPeer = [...(resources.peers ?? []), ...(resources.metalPeers ?? [])].map(nameOf);
+  const peerNames = new Set([...everyPeer, ...declared.peers.map(({ name }) => name)]);
+  const oddities = [...findOddities(declared, { config, peerNames, scope }), ...declared.idlePeers];
+  return { config, warnings: oddities.sort(compareErrors) };
 }
 
 /** What the resources say, each on its own, by name. */
@@ -109,30 +131,57 @@ function declare(resources: Resources, scope: NodeScope) {
   const communities = parseAll(ofCluster(resources.communities), parseCommunityResource);
   const reservations = parseAll(resources.reservations ?? [], parseAddressReservation);
   const layer2Policies = parseAll(resources.layer2Policies ?? [], parseLayer2Policy);
-  const cluster = [pools, l2Advertisements, reservations, layer2Policies];
-  const all = [...cluster, bgpAdvertisements, peers, bfdProfiles, communities];
+  const metal = declareMetal(resources, scope);
+  const { classes, configurations } = metal;
+  const allPools = [...pools.values, ...metal.pools.values, ...classes.values.map(poolOfClass)].sort(compareNames);
+  const routers = metal.peers.values;
+  const sessions = routers.flatMap((one) => peersOf(one, configurations.values));
+  const parsed = [l2Advertisements, bgpAdvertisements, bfdProfiles, communities, reservations, layer2Policies];
+  const named = [...parsed.map(({ values }) => values), allPools, [...peers.values, ...routers].sort(compareNames)];
+  const all = [...parsed, pools, peers, metal.pools, metal.peers, classes, configurations];
   return {
-    errors: all.flatMap(({ errors, values }) => [...errors, ...findDuplicateNames(values)]),
+    errors: [
+      ...all.flatMap(({ errors }) => errors),
+      ...named.flatMap(findDuplicateNames),
+      ...findSecondDefaults(classes.values),
+    ],
     declared: {
-      pools: pools.values,
-      l2Advertisements: l2Advertisements.values,
-      bgpAdvertisements: bgpAdvertisements.values,
-      peers: peers.values,
-      bfdProfiles: bfdProfiles.values,
+      pools: allPools,
+      classes: classes.values,
+      l2Advertisements: [...l2Advertisements.values, ...classes.values.map(advertisementOfClass)].sort(compareNames),
+      bgpAdvertisements: [...bgpAdvertisements.values, ...configurations.values.flatMap(advertisementsOf)]
+        .map((one) => withOwnPeers(one, routers))
+        .sort(compareNames),
+      peers: [...peers.values, ...sessions.filter((one) => scope.selects(one.nodeSelectors))].sort(compareNames),
+      bfdProfiles: [...bfdProfiles.values, ...routers.flatMap(profilesOf)].sort(compareNames),
       /** Also of resources with a fault elsewhere: what refers to them shall not be refused for it. */
       brokenProfiles: new Set(bfdProfiles.broken),
       communities: communities.values,
       communitiesAreWhole: communities.errors.length === 0,
       reservations: reservations.values,
       layer2Policies: layer2Policies.values,
+      idlePeers: scope.unknown ? findIdlePeers(routers, configurations.values) : [],
     },
   };
 }
 
-function parseAll<T extends { readonly object: string; readonly name: string }>(
-  raws: readonly unknown[],
-  parse: (raw: unknown) => Parsed<T>,
-) {
+function declareMetal(resources: Resources, scope: NodeScope) {
+  const { metalClasses = [], metalPools = [], metalPeers = [], metalConfigurations = [] } = resources;
+  const concerned = metalConfigurations.filter((raw) => scope.concernsByLabels(raw));
+  const configurations = parseAll(concerned, parseMetalConfiguration);
+  const named = new Set(configurations.values.flatMap(({ peers }) => peers));
+  const spokenTo = metalPeers.filter((raw) => scope.unknown || named.has(nameOf(raw)));
+  return {
+    classes: parseAll(metalClasses, parseMetalClass),
+    pools: parseAll(metalPools, parseMetalPool),
+    peers: parseAll(spokenTo, parseMetalPeer),
+    configurations,
+  };
+}
+
+type Named = { readonly object: string; readonly name: string };
+
+function parseAll<T extends Named>(raws: readonly unknown[], parse: (raw: unknown) => Parsed<T>) {
   const values: T[] = [];
   const errors: ConfigError[] = [];
   const broken: string[] = [];
@@ -144,7 +193,7 @@ function parseAll<T extends { readonly object: string; readonly name: string }>(
       broken.push(nameOf(raw));
     }
   }
-  values.sort((a, b) => compareTexts(a.name, b.name) || compareTexts(a.object, b.object));
+  values.sort(compareNames);
   return { values, errors, broken };
 }
 
@@ -158,7 +207,7 @@ function compilePools(
   const aliases = aliasesOf(declared.communities);
   const l2 = listsOf(choices.l2, ({ object: _object, pools: _pools, ...advertisement }) => advertisement);
   const bgp = listsOf(choices.bgp, (advertisement) => compileBGPAdvertisement(advertisement, aliases));
-  return declared.pools.map(({ object: _object, labels: _labels, ...pool }, number) => ({
+  return declared.pools.map(({ object: _object, labels: _labels, fields: _fields, ...pool }, number) => ({
     ...pool,
     l2Advertisements: l2[number] ?? [],
     bgpAdvertisements: bgp[number] ?? [],
@@ -186,15 +235,19 @@ function compileBGPAdvertisement(
   declaration: BGPAdvertisementDeclaration,
   aliasValues: ReadonlyMap<string, CommunityValue>,
 ): PoolBGPAdvertisement {
-  const { object: _object, pools: _pools, aliases, ...advertisement } = declaration;
+  const { object: _object, pools: _pools, fields: _fields, aliases, ...advertisement } = declaration;
   const named = aliases.map(({ name }) => aliasValues.get(name)).filter((value) => value !== undefined);
   const values = [...advertisement.communities, ...named].map((value) => [formatCommunity(value), value] as const);
   return { ...advertisement, communities: [...new Map(values).values()].sort(compareCommunities) };
 }
 
 function compilePeer(declaration: BGPPeerDeclaration, profiles: ReadonlyMap<string, BFDProfile>): Peer {
-  const { object: _object, disableMP: _disableMP, bfdProfile, ...peer } = declaration;
+  const { object: _object, fields: _fields, disableMP: _disableMP, bfdProfile, ...peer } = declaration;
   return { ...peer, bfdProfile: bfdProfile === undefined ? undefined : profiles.get(bfdProfile) };
+}
+
+function compileClass({ name, isDefault }: MetalClassDeclaration): LoadBalancerClass {
+  return { name, isDefault };
 }
 
 /** Those of another name have been refused, and a name stands for one object. */
@@ -211,6 +264,10 @@ function aliasesOf(communities: readonly CommunityDeclaration[]): ReadonlyMap<st
 function nameOf(raw: unknown): string {
   const name = (raw as { readonly metadata?: { readonly name?: unknown } } | null | undefined)?.metadata?.name;
   return typeof name === 'string' ? name : '';
+}
+
+function compareNames(a: Named, b: Named): number {
+  return compareTexts(a.name, b.name) || compareTexts(a.object, b.object);
 }
 
 function compareErrors(a: ApiProblem, b: ApiProblem): number {

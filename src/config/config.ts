@@ -47,6 +47,7 @@ export class Config {
   readonly layer2: Layer2Policy;
   readonly #byName: ReadonlyMap<string, Pool>;
   readonly #byAddress: RangeMap<Pool>;
+  readonly #classNames: ReadonlySet<string>;
   /** Made when first compared. */
   #text: string | undefined;
 
@@ -59,6 +60,7 @@ export class Config {
     this.classes = parts.classes;
     this.layer2 = parts.layer2;
     this.#byName = new Map(parts.pools.map((pool) => [pool.name, pool]));
+    this.#classNames = new Set(parts.classes.map(({ name }) => name));
     this.#byAddress = new RangeMap(
       parts.pools.flatMap((pool) => pool.addresses.map((range) => ({ range, value: pool }))),
     );
@@ -76,6 +78,14 @@ export class Config {
   poolsOf(addresses: readonly Address[]): readonly Pool[] | undefined {
     const owners = addresses.map((address) => this.#byAddress.get(address));
     return owners.every((owner) => owner !== undefined) ? [...new Set(owners)] : undefined;
+  }
+
+  /**
+   * Whether a Service whose `spec.loadBalancerClass` is `asked` (empty: none) is ours, who are to serve `served`: the same
+   * or, of whatever name, a class that there is.
+   */
+  serves(asked: string, served: string): boolean {
+    return asked === served || this.#classNames.has(asked);
   }
 
   equals(other: Config): boolean {
@@ -97,6 +107,8 @@ export type Pool = PoolOptions & {
   /** Whether IPv4 addresses ending in .0 and .255 are kept back, which some old routers drop. */
   readonly avoidBuggyIPs: boolean;
   readonly serviceAllocation: ServiceAllocation | undefined;
+  /** Set where only Services that are bound to the class of this name are given addresses of the pool. */
+  readonly ofClass?: true;
   /** By name. */
   readonly l2Advertisements: readonly PoolL2Advertisement[];
   /** By name. */
@@ -128,7 +140,7 @@ export type PoolBGPAdvertisement = {
 };
 
 /** A router. Times are in milliseconds. */
-export type Peer = Omit<BGPPeerDeclaration, 'object' | 'disableMP' | 'bfdProfile'> & {
+export type Peer = Omit<BGPPeerDeclaration, 'object' | 'fields' | 'disableMP' | 'bfdProfile'> & {
   readonly bfdProfile: BFDProfile | undefined;
 };
 

@@ -1,4 +1,4 @@
-import type { ApiProblem } from '../api/field.ts';
+import { type ApiProblem, fieldOf } from '../api/field.ts';
 import type { PoolDeclaration } from '../api/ip-address-pool.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { compareRanges, formatRange, type Range } from '../ip/range.ts';
@@ -42,11 +42,15 @@ function comparePlaces(a: Place, b: Place): number {
 function overlap(a: Place, b: Place): ApiProblem {
   const isLater = compareTexts(a.pool.object, b.pool.object) || a.index - b.index;
   const [later, earlier] = isLater > 0 ? [a, b] : [b, a];
-  const where = later.pool === earlier.pool ? `spec.addresses[${earlier.index}]` : earlier.pool.object;
+  const where = later.pool === earlier.pool ? placeText(earlier) : earlier.pool.object;
   return {
     object: later.pool.object,
-    field: `spec.addresses[${later.index}]`,
+    field: placeText(later),
     value: formatRange(later.range),
     message: `overlaps with ${formatRange(earlier.range)} of ${where}: an address can be in one range only`,
   };
+}
+
+function placeText({ pool, index }: Place): string {
+  return `${fieldOf(pool, 'spec.addresses')}[${index}]`;
 }

@@ -1,5 +1,5 @@
 import { Field } from '../api/field.ts';
-import { type LabelSelector, readLabelSelectors } from '../api/label-selector.ts';
+import { type LabelSelector, readLabelSelectors, readNodeSelector } from '../api/label-selector.ts';
 import type { Labels } from '../api/resource.ts';
 
 /**
@@ -21,12 +21,24 @@ export class NodeScope {
     return this.#nodes?.length === 0;
   }
 
+  /** Whether it is not known which nodes there are. */
+  get unknown(): boolean {
+    return this.#nodes === undefined;
+  }
+
   /** Whether a resource is about one of the nodes. One whose selectors cannot be read may be about any. */
   concerns(raw: unknown): boolean {
-    if (this.#nodes === undefined || this.empty) return !this.empty;
-    const problems: [] = [];
-    const selectors = readLabelSelectors(Field.root('', raw, problems).at('spec').at('nodeSelectors'));
-    return problems.length > 0 || this.#of(selectors).size > 0;
+    return this.#concerns(raw, (spec) => readLabelSelectors(spec.at('nodeSelectors')));
+  }
+
+  /** The same of a resource that has a `nodeSelector`, the labels of its nodes. */
+  concernsByLabels(raw: unknown): boolean {
+    return this.#concerns(raw, (spec) => readNodeSelector(spec.at('nodeSelector')));
+  }
+
+  /** Whether one of the nodes is selected. */
+  selects(selectors: readonly LabelSelector[]): boolean {
+    return this.#nodes === undefined || this.#of(selectors).size > 0;
   }
 
   /** Whether there is a node that both lists select. */
@@ -35,6 +47,13 @@ export class NodeScope {
     const ofB = this.#of(b);
     for (const node of this.#of(a)) if (ofB.has(node)) return true;
     return false;
+  }
+
+  #concerns(raw: unknown, read: (spec: Field) => readonly LabelSelector[]): boolean {
+    if (this.#nodes === undefined || this.empty) return !this.empty;
+    const problems: [] = [];
+    const selectors = read(Field.root('', raw, problems).at('spec'));
+    return problems.length > 0 || this.selects(selectors);
   }
 
   #of(selectors: readonly LabelSelector[]): ReadonlySet<number> {

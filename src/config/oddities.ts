@@ -1,6 +1,6 @@
 import type { ReservationDeclaration } from '../api/address-reservation.ts';
 import type { BGPPeerDeclaration } from '../api/bgp-peer.ts';
-import type { ApiProblem } from '../api/field.ts';
+import { type ApiProblem, type FieldNames, fieldOf } from '../api/field.ts';
 import type { PoolChoice } from '../api/pool-choice.ts';
 import { formatAddress } from '../ip/address.ts';
 import type { Declarations } from './compile.ts';
@@ -25,23 +25,25 @@ export function findOddities(declared: Declarations, world: World): ApiProblem[]
 }
 
 function findUnknownPools(
-  { object, pools }: { readonly object: string; readonly pools: PoolChoice },
+  declaration: { readonly object: string; readonly pools: PoolChoice; readonly fields?: FieldNames },
   { config }: World,
 ): ApiProblem[] {
+  const { object, pools } = declaration;
   if (pools === 'all') return [];
   const message = 'names no IPAddressPool: nothing is announced by that name until there is one';
   return pools.names
     .filter((name) => config.pool(name) === undefined)
-    .map((value) => ({ object, field: 'spec.ipAddressPools', value, message }));
+    .map((value) => ({ object, field: fieldOf(declaration, 'spec.ipAddressPools'), value, message }));
 }
 
 function findUnknownPeers({ bgpAdvertisements }: Declarations, { peerNames }: World): ApiProblem[] {
   const message = 'names no BGPPeer: nobody is told until there is one';
-  return bgpAdvertisements.flatMap(({ object, peers }) =>
-    (peers === 'all' ? [] : peers)
-      .filter((name) => !peerNames.has(name))
-      .map((value) => ({ object, field: 'spec.peers', value, message })),
-  );
+  return bgpAdvertisements.flatMap((advertisement) => {
+    const { object, peers } = advertisement;
+    const field = fieldOf(advertisement, 'spec.peers');
+    const unknown = peers === 'all' ? [] : peers.filter((name) => !peerNames.has(name));
+    return unknown.map((value) => ({ object, field, value, message }));
+  });
 }
 
 /** MetalLB with FRR refuses the first two, because one BGP process has one of each; here each session has its own. */

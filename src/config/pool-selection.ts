@@ -4,7 +4,10 @@ import type { PoolChoice } from '../api/pool-choice.ts';
 
 type Chooser = { readonly pools: PoolChoice };
 
-/** For each pool the advertisements that choose it, in their order. Pools chosen alike share one list. */
+/**
+ * For each pool the advertisements that choose it, in their order. Pools chosen alike share one list. A pool of a load
+ * balancer class has to be named: the class itself says where its addresses are announced.
+ */
 export function choosersOf<T extends Chooser>(
   pools: readonly PoolDeclaration[],
   choosers: readonly T[],
@@ -17,11 +20,12 @@ export function choosersOf<T extends Chooser>(
     else for (const pool of index.choose(choice)) here[pool]?.push(number);
   }
   const shared = new Map<string, readonly T[]>();
-  return here.map((numbers) => {
-    const key = numbers.join(',');
+  return here.map((numbers, pool) => {
+    const general = pools[pool]?.ofClass ? [] : everywhere;
+    const key = `${general === everywhere ? '' : 'of a class '}${numbers}`;
     const known = shared.get(key);
     if (known !== undefined) return known;
-    const list = [...everywhere, ...numbers].sort((a, b) => a - b).map((number) => choosers[number] as T);
+    const list = [...general, ...numbers].sort((a, b) => a - b).map((number) => choosers[number] as T);
     shared.set(key, list);
     return list;
   });
@@ -59,7 +63,10 @@ class PoolIndex {
   #selected(selector: LabelSelector): readonly number[] {
     const labels = labelsAsked(selector);
     const candidates = labels?.flatMap((label) => this.#byLabel.get(label) ?? []) ?? [...this.#pools.keys()];
-    return candidates.filter((number) => selector.matches(this.#pools[number]?.labels ?? {}));
+    return candidates.filter((number) => {
+      const { ofClass, labels = {} } = this.#pools[number] ?? {};
+      return !ofClass && selector.matches(labels);
+    });
   }
 }
 

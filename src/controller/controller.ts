@@ -32,6 +32,8 @@ export type ControllerOptions = {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly loadBalancerClass: string;
+  /** Whether the kinds of network.deckhouse.io are read, too. */
+  readonly deckhouse?: boolean;
   /** The Pod that owns what the controller reports about itself; absent or empty: nobody does. */
   readonly podName?: string;
   readonly clock: Clock;
@@ -103,6 +105,7 @@ export class Controller {
       services: this.#services,
       namespaces: this.#namespaces,
       allocator: this.#allocator,
+      config: () => this.#configuration.current(),
       events: this.#events,
       onRoom: (waiting) => this.#addAll(waiting),
       onPoolUse: (pool) => {

@@ -26,6 +26,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       client,
       namespace: values.namespace,
       loadBalancerClass: values['lb-class'],
+      deckhouse: values.deckhouse,
       podName: values['pod-name'],
     };
     // Of every replica, for its webhooks. The leader reads the configuration anew, with all else.

@@ -2,6 +2,7 @@ import type { Allocator, Assignment, Decision } from '../allocator/allocator.ts'
 import { type Refusal, refusal, type Wish } from '../allocator/wish.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { deprecatedAnnotations, serviceAnnotations } from '../api/service-annotations.ts';
+import type { Config } from '../config/config.ts';
 import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
 import { isConflict, isNotFound } from '../kubernetes/api-error.ts';
 import { mergePatch } from '../kubernetes/apply.ts';
@@ -13,6 +14,7 @@ import type { Store } from '../kubernetes/store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { changedConditions, type Finding, findingOf, findingOfProblem, hasCondition } from './assigned-condition.ts';
+import { askedByName } from './class-pools.ts';
 import type { Sinces } from './earlier-run.ts';
 import { type Problem, type ReadWish, readWish } from './wish.ts';
 
@@ -24,6 +26,8 @@ export type ServiceReconcilerOptions = {
   readonly events: Pick<EventRecorder, 'record'>;
   /** Empty: Services without a class. Otherwise: those with this class, and no others. */
   readonly loadBalancerClass: string;
+  /** What is in force. A Service that names one of its load balancer classes is ours, too. */
+  readonly config: () => Config;
   /** Called with the Services to look at again, because there is an address, or a place on one, for them now. */
   readonly onRoom: (waiting: readonly ObjectKey[]) => void;
   /** Called when the counters or the assignments of the pool have changed. */
@@ -207,7 +211,8 @@ export class ServiceReconciler {
 
   #serves(service: Service): boolean {
     const { type, loadBalancerClass = '' } = service.spec ?? {};
-    return type === 'LoadBalancer' && loadBalancerClass === this.#options.loadBalancerClass;
+    const { config, loadBalancerClass: served } = this.#options;
+    return type === 'LoadBalancer' && config().serves(loadBalancerClass, served);
   }
 
   #now(): number {
@@ -215,7 +220,8 @@ export class ServiceReconciler {
   }
 
   #readWish(service: Service): ReadWish {
-    return readWish(service, this.#namespaceOf(service)?.metadata.labels ?? {});
+    const read = readWish(service, this.#namespaceOf(service)?.metadata.labels ?? {});
+    return 'wish' in read ? { ...read, wish: askedByName(read.wish, this.#options.config()) } : read;
   }
 
   #namespaceOf(service: Service): Namespace | undefined {

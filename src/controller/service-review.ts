@@ -21,7 +21,8 @@ export function serviceReviewer({ loadBalancerClass, config }: ServiceReviewOpti
     const service = object as Service | undefined;
     const before = oldObject as Service | undefined;
     const { type, loadBalancerClass: found = '' } = service?.spec ?? {};
-    const isOurs = type === 'LoadBalancer' && found === loadBalancerClass;
+    const isServed = config()?.serves(found, loadBalancerClass) ?? found === loadBalancerClass;
+    const isOurs = type === 'LoadBalancer' && isServed;
     if (service === undefined || subresource !== '' || !isOurs || !isChanged(service, before)) return { allowed: true };
     const warnings = [...wishWarnings(service, config()), ...deprecations(service.metadata.annotations ?? {})];
     return { allowed: true, warnings };

@@ -19,6 +19,7 @@ import {
   type PoolObject,
 } from './config-kinds.ts';
 import type { KubernetesObject } from './core.ts';
+import { metalClasses, metalConfigurations, metalPeers, metalPools } from './metal-kinds.ts';
 import type { Resource } from './resource.ts';
 import type { Saved } from './saved-state.ts';
 import type { Store } from './store.ts';
@@ -28,6 +29,8 @@ export type ConfigurationOptions = {
   readonly client: ApiClient;
   /** Where the resources are honoured; those of other namespaces are not read. */
   readonly namespace: string;
+  /** Whether the kinds of network.deckhouse.io are read, too: the cluster's, which are in no namespace. */
+  readonly deckhouse?: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -43,12 +46,27 @@ const kinds = {
   communities: [communities, 'optional'],
   reservations: [addressReservations, 'optional'],
   layer2Policies: [layer2Policies, 'optional'],
-} as const satisfies Readonly<Record<keyof Resources, readonly [object, 'required' | 'optional']>>;
+  metalClasses: [metalClasses, 'on request'],
+  metalPools: [metalPools, 'on request'],
+  metalPeers: [metalPeers, 'on request'],
+  metalConfigurations: [metalConfigurations, 'on request'],
+} as const satisfies Readonly<Record<keyof Resources, readonly [object, 'required' | 'optional' | 'on request']>>;
+
+/** For whoever asks for kinds that the cluster does not have. */
+const remedyOnRequest = 'apply deploy/crds/deckhouse, or leave --deckhouse out';
 
 /** Whether the resources as they are now make a configuration; not known until all of them have been read. */
 export type Verdict = 'Valid' | 'Invalid' | 'Unknown';
 
-type Kinds = Readonly<Record<keyof Resources, WatchedKind<KubernetesObject>>>;
+type OnRequest = {
+  [Key in keyof typeof kinds]: (typeof kinds)[Key][1] extends 'on request' ? Key : never;
+}[keyof typeof kinds];
+
+/** Those on request are there if they are asked for. */
+type Kinds = Readonly<
+  Record<Exclude<keyof Resources, OnRequest>, WatchedKind<KubernetesObject>> &
+    Partial<Record<OnRequest, WatchedKind<KubernetesObject>>>
+>;
 
 /**
  * The last configuration without a fault. Watches the resources of one namespace; a change with a fault is reported
@@ -84,11 +102,12 @@ export class Configuration {
     const { clock, log } = options;
     this.#clock = clock;
     this.#log = log;
-    const watched = Object.entries(kinds).map(([key, [resource, need]]) => [
+    const wanted = Object.entries(kinds).filter(([, [, need]]) => need !== 'on request' || options.deckhouse);
+    const watched = wanted.map(([key, [resource, need]]) => [
       key,
-      new WatchedKind({ ...options, resource: resource as Resource<KubernetesObject>, optional: need === 'optional' }),
+      watchedKind(resource as Resource<never>, need, options),
     ]);
-    this.#kinds = Object.fromEntries(watched) as Kinds;
+    this.#kinds = Object.fromEntries(watched) as unknown as Kinds;
     this.pools = this.#kinds.pools.store as unknown as Store<PoolObject>;
     this.reservations = this.#kinds.reservations.store as unknown as Store<AddressReservationObject>;
     for (const { store } of this.#all()) store.onChange((_key, now, before) => this.#onChange(now, before));
@@ -160,9 +179,9 @@ export class Configuration {
    * working.
    */
   saved(): readonly Saved[] {
-    const keys = Object.keys(this.#kinds) as (keyof Resources)[];
-    return keys.map((key) => ({
-      kind: this.#kinds[key],
+    const entries = Object.entries(this.#kinds) as (readonly [keyof Resources, WatchedKind<KubernetesObject>])[];
+    return entries.map(([key, kind]) => ({
+      kind,
       objects: () => this.#resources?.[key] as readonly KubernetesObject[] | undefined,
     }));
   }
@@ -235,6 +254,15 @@ export class Configuration {
   #tellVerdict(): void {
     for (const listener of this.#verdictListeners) listener();
   }
+}
+
+function watchedKind(
+  resource: Resource<KubernetesObject>,
+  need: (typeof kinds)[keyof typeof kinds][1],
+  options: ConfigurationOptions,
+): WatchedKind<KubernetesObject> {
+  const kind = { ...options, resource, optional: need !== 'required' };
+  return new WatchedKind(need === 'on request' ? { ...kind, namespace: undefined, remedy: remedyOnRequest } : kind);
 }
 
 /** All that `compile` reads of an object. */

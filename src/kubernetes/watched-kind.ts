@@ -15,6 +15,8 @@ export type WatchedKindOptions<T extends KubernetesObject> = Omit<ReflectorOptio
   readonly resource: Resource<T>;
   /** A kind that has to be there is waited for; any other counts as having no objects while it is not served. */
   readonly optional: boolean;
+  /** For a kind that somebody has asked for by a flag: what to do where it is absent, which is worth a warning then. */
+  readonly remedy?: string;
 };
 
 /** The objects of one kind of ours, of which a cluster may not have the definition. */
@@ -134,9 +136,10 @@ export class WatchedKind<T extends KubernetesObject> {
   }
 
   #takeAsAbsent(why: string): void {
-    const { log, resource } = this.#options;
+    const { log, resource, remedy } = this.#options;
     if (this.#absent) return;
-    log.info('kind not served', { kind: resource.kind, why, remedy: 'apply deploy/crds to make use of it' });
+    if (remedy !== undefined) log.warn('kind not served', { kind: resource.kind, why, remedy });
+    else log.info('kind not served', { kind: resource.kind, why, remedy: 'apply deploy/crds to make use of it' });
     this.#absent = true;
     // What an earlier run has left of it is no more.
     if (this.store.size > 0) this.store.replace([]);

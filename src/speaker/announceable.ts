@@ -21,7 +21,7 @@ export function announceable(
 ): Announceable | { readonly withdraw: WithdrawReason } {
   if (service === undefined) return { withdraw: 'serviceDeleted' };
   const { type, loadBalancerClass = '' } = service.spec ?? {};
-  if (type !== 'LoadBalancer' || loadBalancerClass !== servedClass) return { withdraw: 'notLoadBalancer' };
+  if (type !== 'LoadBalancer' || !config.serves(loadBalancerClass, servedClass)) return { withdraw: 'notLoadBalancer' };
   const addresses = announcedAddresses(service);
   if (addresses === 'invalid') return { withdraw: 'invalidIP' };
   const [first, ...more] = addresses;

@@ -16,6 +16,8 @@ export type ClusterWatchOptions = {
   readonly client: ApiClient;
   readonly nodeName: string;
   readonly namespace: string;
+  /** Whether the kinds of network.deckhouse.io are read, too. */
+  readonly deckhouse?: boolean;
   /** Selects the Pods of the speakers. */
   readonly speakerLabels: string;
   /** What has been read of the cluster is kept in this directory; empty: nowhere. */

@@ -64,6 +64,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       namespace: values.namespace,
       speakerLabels: values['ml-labels'],
       loadBalancerClass: values['lb-class'],
+      deckhouse: values.deckhouse,
       ignoreExcludeLabel: values['ignore-exclude-lb'],
       stateDirectory: values['state-dir'],
       maxStateAge: values['state-max-age'] * 1_000,

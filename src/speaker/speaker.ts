@@ -82,6 +82,8 @@ export type SpeakerOptions = ClusterWatchOptions & {
   /** The Pod that owns what the speaker reports about itself; absent or empty: nobody does. */
   readonly podName?: string;
   readonly loadBalancerClass: string;
+  /** Whether the kinds of network.deckhouse.io are read, too. */
+  readonly deckhouse?: boolean;
   readonly ignoreExcludeLabel: boolean;
   readonly hash: Hash;
 };

@@ -17,6 +17,10 @@ export const daemonFlags = {
   },
   kubeconfig: { kind: 'text', help: 'kubeconfig file; by default $KUBECONFIG or the service account', optional: true },
   'lb-class': { kind: 'text', help: 'serve only Services with this loadBalancerClass', default: '' },
+  deckhouse: {
+    kind: 'boolean',
+    help: 'read MetalLoadBalancerClass and the other kinds of network.deckhouse.io, too, and serve their classes',
+  },
   'log-level': { kind: 'text', help: logLevels.join(', '), default: 'info', oneOf: logLevels },
   help: { kind: 'boolean', help: 'print this' },
 } as const satisfies FlagSet;

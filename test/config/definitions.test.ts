@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as kinds from '../../src/kubernetes/config-kinds.ts';
 import { addressReservations, bgpPeers, ipAddressPools } from '../../src/kubernetes/config-kinds.ts';
+import * as metalKinds from '../../src/kubernetes/metal-kinds.ts';
 import { objectAt, objectsAt, stringAt } from '../../src/lab/api-server/json.ts';
 import { needExpressions } from '../../src/lab/api-server/schema/expression.ts';
 import { type Schema, subschemas } from '../../src/lab/api-server/schema/schema.ts';
@@ -23,7 +24,9 @@ test('there is a definition of every kind that we read or write, at the version 
       .filter((version) => version.storage === true)
       .map(({ name }) => `${one.metadata.name}/${name} ${stringAt(one, 'spec', 'names', 'kind')}`),
   );
-  const used = Object.values(kinds).map(({ group, version, plural, kind }) => `${plural}.${group}/${version} ${kind}`);
+  const used = Object.values({ ...kinds, ...metalKinds }).map(
+    ({ group, version, plural, kind }) => `${plural}.${group}/${version} ${kind}`,
+  );
   assert.deepEqual(defined.sort(), used.sort());
 });
 
@@ -44,6 +47,10 @@ for (const [kind, columns] of [
   ['ServiceBGPStatus', 'Node, Service Name, Service Namespace'],
   ['ConfigurationState', 'Result, ErrorSummary, Age'],
   ['AddressReservation', 'Service Namespace, Service, Addresses, Holder, Age'],
+  ['MetalLoadBalancerClass', 'Default, Addresses, Interfaces, Age'],
+  ['MetalLoadBalancerPool', 'Auto Assign, Avoid Buggy IPs, Addresses, Age'],
+  ['MetalLoadBalancerBGPPeer', 'Address, ASN, Age'],
+  ['MetalLoadBalancerConfiguration', 'Mode, Peers, Age'],
   ['Layer2Policy', 'Election, Fail Back, Require Subnet Address, On Conflict, Age'],
 ] as const) {
   test(`kubectl shows of a ${kind}: ${columns || 'its name'}`, () => {

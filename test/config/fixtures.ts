@@ -40,6 +40,10 @@ const kindOf = {
   communities: 'Community',
   reservations: 'AddressReservation',
   layer2Policies: 'Layer2Policy',
+  metalClasses: 'MetalLoadBalancerClass',
+  metalPools: 'MetalLoadBalancerPool',
+  metalPeers: 'MetalLoadBalancerBGPPeer',
+  metalConfigurations: 'MetalLoadBalancerConfiguration',
 } as const satisfies Readonly<Record<keyof Resources, string>>;
 
 export function resourcesOf(objects: readonly Resource[]): Resources {
@@ -51,7 +55,9 @@ export function compileAll(objects: readonly Resource[], options?: CompileOption
   return compile(resourcesOf(objects), options);
 }
 
-export const definitions: readonly ApiObject[] = readdirSync(new URL('deploy/crds/', root))
+export const definitions: readonly ApiObject[] = readdirSync(new URL('deploy/crds/', root), { recursive: true })
+  .map(String)
+  .filter((file) => file.endsWith('.yaml'))
   .sort()
   .map((file) => parse(readFileSync(new URL(`deploy/crds/${file}`, root), 'utf8')) as ApiObject);
 

@@ -69,7 +69,7 @@ function isAboutOthers({ message }: ApiProblem): boolean {
  */
 function isBeyondDefinitions({ message, field, value }: ApiProblem): boolean {
   if (field.startsWith('metadata.')) return true;
-  if (message.includes('is no label key')) return field.includes('.matchLabels');
+  if (message.includes('is no label key')) return /\.(matchLabels|nodeSelector)/.test(field);
   if (message.startsWith('ends before it starts')) return String(value).includes(':');
   return /^(selects the same as|is listed twice|needs (peerASN|peerAddress))/.test(message);
 }

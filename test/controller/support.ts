@@ -74,9 +74,12 @@ export class World {
 }
 
 /** As a test's body: a world of its own, taken down whatever happens. */
-export function inWorld(run: (world: World, cluster: TestCluster) => Promise<void>): () => Promise<void> {
+export function inWorld(
+  run: (world: World, cluster: TestCluster) => Promise<void>,
+  options?: Parameters<typeof TestCluster.start>[0],
+): () => Promise<void> {
   return async () => {
-    const world = new World(await TestCluster.start());
+    const world = new World(await TestCluster.start(options));
     try {
       await run(world, world.cluster);
     } finally {

@@ -86,13 +86,20 @@ for (const [kind, program] of [
 
 /** What both ask of the API server from their start to their stop, with everything in between that makes them write. */
 async function askedInALife(): Promise<Asked> {
-  const cluster = await TestCluster.start();
+  const cluster = await TestCluster.start({ deckhouse: true });
   const doors = {
     controller: await RecordingProxy.start(cluster.client.server),
     speaker: await RecordingProxy.start(cluster.client.server),
   };
   const clients = programs.map((name) => new ApiClient({ server: doors[name].url, clock: systemClock }));
-  const shared = { namespace: system, loadBalancerClass: '', clock: systemClock, random: impatient, log: silentLogger };
+  const shared = {
+    namespace: system,
+    loadBalancerClass: '',
+    deckhouse: true,
+    clock: systemClock,
+    random: impatient,
+    log: silentLogger,
+  };
   const ofController = { ...shared, client: clients[0]! };
   const configuration = new Configuration(ofController);
   const webhooks = new Webhooks({ ...ofController, configuration, flags: { ...webhookDefaults, 'webhook-port': 0 } });

@@ -45,6 +45,7 @@ test('it has what it is made of, and nothing from the workshop', () => {
     'dist/*.map',
     'dist/*.mjs',
     'dist/crds/*.yaml',
+    'dist/crds/deckhouse/*.yaml',
     'dist/types/memberlist-lite/*.ts',
     'dist/types/runtime/*.ts',
     'native/*.cc',

@@ -318,9 +318,10 @@ export class World {
 export function inWorld(
   nodes: readonly string[],
   run: (world: World, cluster: TestCluster) => Promise<void>,
+  options?: Parameters<typeof TestCluster.start>[0],
 ): () => Promise<void> {
   return async () => {
-    const cluster = await TestCluster.start();
+    const cluster = await TestCluster.start(options);
     const world = new World(cluster);
     try {
       await cluster.pool('lan', ['192.0.2.0/24', '2001:db8::/120']);

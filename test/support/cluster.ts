@@ -27,12 +27,19 @@ export const system = 'metallb-system';
 export const impatient: Random = { ...seededRandom(7), float: () => 0 };
 
 const folder = new URL('../../deploy/crds/', import.meta.url);
-const crds = readdirSync(folder).map((file) => parse(readFileSync(new URL(file, folder), 'utf8')));
+const crdsIn = (at: URL) =>
+  readdirSync(at)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => parse(readFileSync(new URL(file, at), 'utf8')));
+const crds = crdsIn(folder);
+const crdsOnRequest = crdsIn(new URL('deckhouse/', folder));
 
 type Meta = { readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
 
 /** One endpoint: the node it is on, and its conditions; ready when absent. */
 export type EndpointRow = { readonly node?: string } & NonNullable<EndpointSlice['endpoints']>[number]['conditions'];
+
+type TestClusterOptions = Pick<ApiServerOptions, 'webhookServices'> & { readonly deckhouse?: boolean };
 
 /**
  * A cluster that is nothing but its API server: objects come and go as a test says, and nobody but the code under test
@@ -45,9 +52,10 @@ export class TestCluster {
   readonly #port: number;
   readonly #clients: ApiClient[] = [];
 
-  static async start(options: Pick<ApiServerOptions, 'webhookServices'> = {}): Promise<TestCluster> {
+  /** With `deckhouse`, it has the kinds of network.deckhouse.io as well. */
+  static async start({ deckhouse = false, ...options }: TestClusterOptions = {}): Promise<TestCluster> {
     const edge = { clock: systemClock, random: seededRandom(1), log: silentLogger };
-    const api = new ApiServer({ ...edge, ...options, crds });
+    const api = new ApiServer({ ...edge, ...options, crds: deckhouse ? [...crds, ...crdsOnRequest] : crds });
     const place = await api.listen({ host: '127.0.0.1', port: 0 });
     if (!('port' in place)) throw new TypeError('asked for a port, got a path');
     const cluster = new TestCluster(api, place.port);
