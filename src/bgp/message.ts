@@ -60,8 +60,7 @@ export type Notification = {
   readonly data: Uint8Array;
 };
 
-export type RouteRefresh = {
-  readonly type: 'route-refresh';
-  readonly family: Family;
-  readonly subtype: 'request' | 'begin' | 'end';
-};
+export type RouteRefresh =
+  | { readonly type: 'route-refresh'; readonly family: Family; readonly subtype: 'request' | 'begin' | 'end' }
+  /** Of a family or a kind that we do not know: to be ignored (RFC 2918 section 4, RFC 7313 section 5). */
+  | { readonly type: 'route-refresh'; readonly family: undefined; readonly subtype: 'unknown' };
