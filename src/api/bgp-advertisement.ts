@@ -1,3 +1,4 @@
+import { type AdvertisementOptions, readAdvertisementOptions } from './bgp-annotations.ts';
 import {
   type CommunityValue,
   communityRemedy,
@@ -30,7 +31,7 @@ export type BGPAdvertisement = {
 };
 
 /** What one BGPAdvertisement says. Lists are sorted: their order in the resource means nothing. */
-export type BGPAdvertisementDeclaration = {
+export type BGPAdvertisementDeclaration = AdvertisementOptions & {
   readonly object: string;
   readonly name: string;
   readonly pools: PoolChoice;
@@ -72,6 +73,7 @@ export function parseBGPAdvertisement(raw: unknown): Parsed<BGPAdvertisementDecl
         6: spec.at('aggregationLengthV6').integerWithin(0, wholeLength[6]) ?? wholeLength[6],
       },
       localPref: spec.at('localPref').integerWithin(0, maxLocalPref) || undefined,
+      ...readAdvertisementOptions(root.at('metadata').at('annotations')),
       ...readCommunities(spec.at('communities')),
       nodeSelectors: readLabelSelectors(spec.at('nodeSelectors')),
       peers: peers.length === 0 ? ('all' as const) : peers,

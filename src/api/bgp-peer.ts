@@ -1,4 +1,5 @@
 import { type Address, parseAddress } from '../ip/address.ts';
+import { checkAddressSource, type PeerOptions, readPeerOptions } from './bgp-annotations.ts';
 import { type BGPPeerV1beta1, peerFromV1beta1 } from './bgp-peer-conversion.ts';
 import { parseDuration, readDuration } from './duration.ts';
 import { Field, type FieldNames } from './field.ts';
@@ -36,7 +37,7 @@ export type BGPPeer = {
 };
 
 /** What one BGPPeer says. Times are in milliseconds. */
-export type BGPPeerDeclaration = {
+export type BGPPeerDeclaration = PeerOptions & {
   readonly object: string;
   readonly name: string;
   readonly myASN: number;
@@ -83,7 +84,9 @@ export function parseBGPPeer(raw: unknown): Parsed<BGPPeerDeclaration> {
   const peer = isV1beta1 ? peerFromV1beta1(raw as BGPPeerV1beta1) : raw;
   return parseResource('BGPPeer', peer, (root, { object, name }) => {
     const spec = root.at('spec').required();
+    const annotations = root.at('metadata').at('annotations');
     const declaration = {
+      ...readPeerOptions(annotations),
       object,
       name,
       myASN: spec.at('myASN').required().integerWithin(1, maxASN) ?? 1,
@@ -105,6 +108,7 @@ export function parseBGPPeer(raw: unknown): Parsed<BGPPeerDeclaration> {
     const peerASN = readPeerASN(spec, declaration);
     const neighbor = readNeighbor(spec);
     checkTimers(spec);
+    checkAddressSource(annotations, spec);
     return { ...declaration, password, peerASN, neighbor };
   });
 }

@@ -4,6 +4,7 @@ import { fieldOf } from '../api/field.ts';
 import type { PoolDeclaration } from '../api/ip-address-pool.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { addressBits, type Family, formatAddress } from '../ip/address.ts';
+import { formatPrefix } from '../ip/prefix.ts';
 import { formatRange, type Range, rangeSize } from '../ip/range.ts';
 import type { ConfigError, Declarations } from './compile.ts';
 import type { NodeScope } from './node-scope.ts';
@@ -23,7 +24,7 @@ export function findBGPConflicts(
     ...findDuplicateAliases(declared),
     ...findUnknownAliases(declared),
     ...findWideAggregations(declared.pools, choosers),
-    ...findPreferenceConflicts(declared.pools, choosers, scope),
+    ...preferences.flatMap((one) => findPreferenceConflicts(one, declared.pools, choosers, scope)),
     ...findEchoOverIPv6(declared, choosers, scope),
   ];
 }
@@ -51,8 +52,14 @@ function findDuplicatePeers(peers: readonly Peer[], scope: NodeScope): readonly 
   );
 }
 
-function endsOf({ neighbor, port, vrf = '', sourceAddress }: Peer): string {
-  return [neighborText(neighbor), port, vrf, sourceAddress ? formatAddress(sourceAddress) : ''].join(' ');
+function endsOf({ neighbor, port, vrf = '', sourceAddress, sourceAddressFrom }: Peer): string {
+  const source = sourceAddress ? formatAddress(sourceAddress) : sourceText(sourceAddressFrom);
+  return [neighborText(neighbor), port, vrf, source].join(' ');
+}
+
+function sourceText(source: Peer['sourceAddressFrom']): string {
+  if (source === undefined) return '';
+  return 'interface' in source ? source.interface : source.prefixes.map(formatPrefix).join();
 }
 
 function neighborText(neighbor: Neighbor): string {
@@ -129,8 +136,23 @@ function widestLength(range: Range): number {
   return addressBits[range.family] - (fits ? hostBits : hostBits - 1);
 }
 
-/** A route has one LOCAL_PREF: two advertisements may not give the same prefix two on one session. */
+/** What a route has one of. */
+type Preference = {
+  readonly field: string;
+  /** Undefined: the advertisement leaves it to the others. */
+  readonly of: (advertisement: Advertisement) => number | undefined;
+};
+
+const preferences: readonly Preference[] = [
+  // As for MetalLB, one that does not say a preference has one.
+  { field: 'spec.localPref', of: ({ localPref = 0 }) => localPref },
+  { field: 'metadata.annotations[garpoon.io/med]', of: ({ med }) => med },
+  { field: 'metadata.annotations[garpoon.io/as-path-prepend]', of: ({ prepend }) => prepend },
+];
+
+/** Two advertisements may not give the same prefix two preferences on one session. */
 function findPreferenceConflicts(
+  preference: Preference,
   pools: readonly PoolDeclaration[],
   choosers: readonly (readonly Advertisement[])[],
   scope: NodeScope,
@@ -147,22 +169,29 @@ function findPreferenceConflicts(
     checked.add(key);
     // With serviceSelectors it is the speaker who sees whether two of them choose the same Service.
     const whole = list.filter(({ serviceSelectors }) => serviceSelectors.length === 0);
-    if (new Set(whole.map(({ localPref }) => localPref)).size < 2) return [];
+    if (new Set(whole.map(preference.of)).size < 2) return [];
     return whole.flatMap((advertisement, index) => {
       if (told.has(advertisement)) return [];
-      const isOther = (one: Advertisement) => contradict(one, advertisement, families, scope);
+      const isOther = (one: Advertisement) => contradict(preference, one, advertisement, families, scope);
       const earlier = whole.slice(0, index).find(isOther);
       if (earlier === undefined) return [];
       told.add(advertisement);
-      const { object, localPref = 0 } = advertisement;
-      const message = `differs from the ${earlier.localPref ?? 0} of ${earlier.object}, which announces ${pool.object} to the same peers from the same nodes, too: make them equal, or choose other pools, peers or nodes`;
-      return [{ object, field: fieldOf(advertisement, 'spec.localPref'), value: localPref, message }];
+      const { object } = advertisement;
+      const message = `differs from the ${preference.of(earlier)} of ${earlier.object}, which announces ${pool.object} to the same peers from the same nodes, too: make them equal, or choose other pools, peers or nodes`;
+      const field = fieldOf(advertisement, preference.field);
+      return [{ object, field, value: preference.of(advertisement), message }];
     });
   });
 }
 
-function contradict(a: Advertisement, b: Advertisement, families: readonly Family[], scope: NodeScope): boolean {
-  if (a.localPref === b.localPref) return false;
+function contradict(
+  { of }: Preference,
+  a: Advertisement,
+  b: Advertisement,
+  families: readonly Family[],
+  scope: NodeScope,
+): boolean {
+  if (of(a) === undefined || of(b) === undefined || of(a) === of(b)) return false;
   if (!families.some((family) => a.aggregationLength[family] === b.aggregationLength[family])) return false;
   return sharePeers(a, b) && scope.meet(a.nodeSelectors, b.nodeSelectors);
 }

@@ -1,5 +1,6 @@
 import type { ReservationDeclaration } from '../api/address-reservation.ts';
 import type { BFDProfileDeclaration } from '../api/bfd-profile.ts';
+import type { AdvertisementOptions } from '../api/bgp-annotations.ts';
 import type { BGPPeerDeclaration } from '../api/bgp-peer.ts';
 import type { CommunityValue } from '../api/community-value.ts';
 import type { ServiceAllocation } from '../api/ip-address-pool.ts';
@@ -125,7 +126,7 @@ export type PoolL2Advertisement = {
 };
 
 /** How the addresses of a pool are announced to routers. All advertisements of a pool add up. */
-export type PoolBGPAdvertisement = {
+export type PoolBGPAdvertisement = AdvertisementOptions & {
   readonly name: string;
   /** What is announced of an address: the prefix of this length around it. */
   readonly aggregationLength: { readonly 4: number; readonly 6: number };

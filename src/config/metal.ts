@@ -79,6 +79,10 @@ export function peersOf(
     vrf: undefined,
     dualStack: false,
     disableMP: false,
+    ttlSecurity: undefined,
+    passive: false,
+    sourceAddressFrom: undefined,
+    allowedPrefixes: undefined,
     fields: { 'spec.bfdProfile': 'spec.bfd' },
   };
   const nodes = [...sourceAddresses.keys()].sort(compareTexts);
@@ -108,6 +112,8 @@ export function advertisementsOf(declaration: MetalConfigurationDeclaration): re
       pools: { names: pools, selectors: [] },
       aggregationLength: { 4: Math.min(length, whole[4]), 6: length > whole[4] ? length : whole[6] },
       localPref,
+      med: undefined,
+      prepend: undefined,
       communities,
       aliases: [],
       nodeSelectors,

@@ -16,10 +16,17 @@ export function parsePrefix(text: string): Prefix | PrefixProblem {
   return length <= addressBits[address.family] ? prefixAround(address, length) : 'invalid-length';
 }
 
-/** The block of `length` bits that the address lies in. */
-function prefixAround(address: Address, length: number): Prefix {
+/** The block of `length` bits that the address lies in, `length` being one that the family has. */
+export function prefixAround(address: Address, length: number): Prefix {
   const hostBits = BigInt(addressBits[address.family] - length);
   return { family: address.family, value: (address.value >> hostBits) << hostBits, length };
+}
+
+/** Whether all of the inner one lies in the outer one; bits of either beyond its length mean nothing. */
+export function coversPrefix(outer: Prefix, inner: Prefix): boolean {
+  if (outer.family !== inner.family || outer.length > inner.length) return false;
+  const hostBits = BigInt(addressBits[outer.family] - outer.length);
+  return outer.value >> hostBits === inner.value >> hostBits;
 }
 
 export function formatPrefix(prefix: Prefix): string {

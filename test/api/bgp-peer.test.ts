@@ -40,6 +40,10 @@ test('a peer has what MetalLB gives one that says nothing more', () => {
     vrf: undefined,
     dualStack: false,
     disableMP: false,
+    ttlSecurity: undefined,
+    passive: false,
+    sourceAddressFrom: undefined,
+    allowedPrefixes: undefined,
   });
 });
 

@@ -25,6 +25,8 @@ test('a BGPAdvertisement that says nothing is about every pool, node, peer and S
     pools: 'all',
     aggregationLength: { 4: 32, 6: 128 },
     localPref: undefined,
+    med: undefined,
+    prepend: undefined,
     communities: [],
     aliases: [],
     nodeSelectors: [],

@@ -40,7 +40,13 @@ test('a pool has the BGPAdvertisements that choose it, with the communities that
     communities: [named('ours', { communities: [{ name: 'backup', value: '64512:300' }] })],
   });
   const [home, offices] = pools.map(({ bgpAdvertisements }) => bgpAdvertisements);
-  const common = { aggregationLength: { 4: 32, 6: 128 }, nodeSelectors: [], serviceSelectors: [] };
+  const common = {
+    aggregationLength: { 4: 32, 6: 128 },
+    nodeSelectors: [],
+    serviceSelectors: [],
+    med: undefined,
+    prepend: undefined,
+  };
   assert.deepEqual(home, [{ name: 'a', ...common, localPref: 200, communities: [], peers: ['tor-1', 'tor-2'] }]);
   const communities = [
     [64_512, 100],
@@ -122,6 +128,35 @@ test('two preferences for one route are told on the later advertisement, once', 
       'BGPAdvertisement metallb-system/b: spec.localPref: differs from the 100 of BGPAdvertisement metallb-system/a, which announces IPAddressPool metallb-system/home to the same peers from the same nodes, too: make them equal, or choose other pools, peers or nodes (found 200)',
     ],
   );
+});
+
+for (const [key, field] of [
+  ['med', 'metadata.annotations[garpoon.io/med]'],
+  ['as-path-prepend', 'metadata.annotations[garpoon.io/as-path-prepend]'],
+] as const) {
+  const says = (name: string, value: string | undefined) => ({
+    metadata: { ...meta(name), annotations: value === undefined ? {} : { [`garpoon.io/${key}`]: value } },
+  });
+
+  test(`two of ${key} for one route are told as two preferences are`, () => {
+    assert.deepEqual(refused({ pools: [office], bgpAdvertisements: [says('a', '1'), says('b', '2')] }), [
+      `BGPAdvertisement metallb-system/b: ${field}: differs from the 1 of BGPAdvertisement metallb-system/a, which announces IPAddressPool metallb-system/office to the same peers from the same nodes, too: make them equal, or choose other pools, peers or nodes (found 2)`,
+    ]);
+  });
+
+  test(`an advertisement may leave ${key} to another`, () => {
+    const [pool] = compiled({ pools: [office], bgpAdvertisements: [says('a', '1'), says('b', undefined)] }).pools;
+    assert.equal(pool?.bgpAdvertisements.length, 2);
+  });
+}
+
+test('two sessions with one router are two peers when their nodes find other source addresses', () => {
+  const from = (name: string, source: string) => ({
+    ...peer(name, '198.51.100.1'),
+    metadata: { ...meta(name), annotations: { 'garpoon.io/source-address-from': source } },
+  });
+  assert.deepEqual(refused({ peers: [from('a', 'eth0'), from('b', 'eth1')] }), []);
+  assert.equal(refused({ peers: [from('a', '192.0.2.0/24'), from('b', '192.0.2.0/24')] }).length, 1);
 });
 
 test('a prefix wider than a range of the pool is told with the length that fits', () => {

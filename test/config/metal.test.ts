@@ -252,6 +252,8 @@ test('the advertisements of a configuration are for its nodes and peers, whateve
         name: 'MetalLoadBalancerConfiguration/edge/0',
         aggregationLength: { 4: 25, 6: 128 },
         localPref: 111,
+        med: undefined,
+        prepend: undefined,
         communities: [
           [64_512, 100],
           [65_535, 65_281],
@@ -264,6 +266,8 @@ test('the advertisements of a configuration are for its nodes and peers, whateve
         name: 'MetalLoadBalancerConfiguration/edge/1',
         aggregationLength: { 4: 32, 6: 64 },
         localPref: 111,
+        med: undefined,
+        prepend: undefined,
         communities: [],
         peers,
         serviceSelectors: [],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatPrefix, parsePrefix } from '../../src/ip/prefix.ts';
+import { coversPrefix, formatPrefix, parsePrefix } from '../../src/ip/prefix.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('ip/prefix');
@@ -37,4 +37,22 @@ for (const [text, problem] of [
   ['/24', 'invalid-address'],
 ] as const) {
   test(`${text.slice(0, 40)} is refused as ${problem}`, () => assert.equal(parsePrefix(text), problem));
+}
+
+for (const [outer, inner, covers] of [
+  ['192.0.2.0/24', '192.0.2.0/24', true],
+  ['192.0.2.0/24', '192.0.2.255/32', true],
+  ['192.0.2.0/25', '192.0.2.0/24', false],
+  ['192.0.2.0/25', '192.0.2.128/25', false],
+  ['0.0.0.0/0', '192.0.2.0/24', true],
+  ['0.0.0.0/0', '::/0', false],
+  ['::/0', '0.0.0.0/32', false],
+  ['2001:db8::/32', '2001:db8:ffff::/48', true],
+  ['2001:db8::/128', '2001:db8::1/128', false],
+] as const) {
+  test(`${outer} ${covers ? 'covers' : 'does not cover'} ${inner}`, () => {
+    const [one, other] = [outer, inner].map(parsePrefix);
+    assert.ok(one && other && typeof one !== 'string' && typeof other !== 'string');
+    assert.equal(coversPrefix(one, other), covers);
+  });
 }
