@@ -3,7 +3,7 @@
     {
       "target_name": "garpoon",
       # One source list for this build and for native/CMakeLists.txt.
-      "sources": ["native/addon.cc", "<!@(sed s,^,native/, native/sources.txt)"],
+      "sources": ["<!@(ls native/addon*.cc)", "<!@(sed s,^,native/, native/sources.txt)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": [
         "NAPI_VERSION=9",

@@ -1,5 +1,5 @@
-// What JavaScript sees. The only file that includes napi.h, and everything in it runs on the JavaScript thread but
-// EventChannel::Post.
+// What JavaScript sees of the responder. Only the files called addon* include napi.h, and everything in them runs on
+// the JavaScript thread but EventChannel::Post.
 //
 // open() makes a handle; the other functions take it as their first argument. Everything that comes from JavaScript
 // is read and checked completely before anything is done with it: reading may run JavaScript, which may close the
@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "addon_parts.h"
+#include "addon_values.h"
 #include "address_table.h"
 #include "bfd_packed.h"
 #include "interface_pattern.h"
@@ -153,14 +155,6 @@ struct Session {
   }
 };
 
-void ThrowType(Napi::Env env, const std::string& message) {
-  if (!env.IsExceptionPending()) Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
-}
-
-void ThrowRange(Napi::Env env, const std::string& message) {
-  if (!env.IsExceptionPending()) Napi::RangeError::New(env, message).ThrowAsJavaScriptException();
-}
-
 // Null with an exception pending.
 Session* OpenSession(const Napi::CallbackInfo& info) {
   bool tagged = false;
@@ -213,13 +207,6 @@ std::optional<std::vector<InterfaceSet>> ReadSets(Napi::Env env, const Napi::Val
     sets.push_back(*std::move(patterns));
   }
   return sets;
-}
-
-std::optional<double> ReadNumber(Napi::Env env, const Napi::Value& value, double least, double most, const char* what) {
-  if (!value.IsNumber()) return ThrowType(env, std::string(what) + ": not a number"), std::nullopt;
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (number >= least && number <= most) return number;  // not so for NaN
-  return ThrowRange(env, std::string(what) + ": " + std::to_string(number) + " is out of range"), std::nullopt;
 }
 
 void ThrowFault(Napi::Env env, const PackedFault& fault) {
@@ -348,10 +335,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   session->responder = Responder::Start(*std::move(options), std::move(stats), sink, failure);
   if (session->responder == nullptr) {
     session->events.Release();
-    auto error = Napi::Error::New(env, failure.operation);
-    error.Set("errno", Napi::Number::New(env, failure.error));
-    error.ThrowAsJavaScriptException();
-    return {};
+    return ThrowFailure(env, failure), Napi::Value();
   }
 
   const auto collect = [](napi_env, void* data, void*) {
@@ -576,6 +560,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["interfaces"] = Napi::Function::New(env, Interfaces, "interfaces");
   exports["unresolved"] = Napi::Function::New(env, Unresolved, "unresolved");
   exports["close"] = Napi::Function::New(env, Close, "close");
+  AddTcp(env, exports);
+  AddRouterDiscovery(env, exports);
   return exports;
 }
 

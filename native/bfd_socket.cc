@@ -1,11 +1,12 @@
 #include "bfd_socket.h"
 
-#include <arpa/inet.h>
 #include <net/if.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "socket_address.h"
 
 namespace garpoon {
 namespace {
@@ -16,53 +17,6 @@ constexpr int kClassSelector6 = 0xc0;
 constexpr uint16_t kFirstSourcePort = 49152;
 constexpr uint16_t kSourcePorts = 16384;
 constexpr int kPortAttempts = 64;
-
-bool SetInt(int fd, int level, int option, int value) {
-  return setsockopt(fd, level, option, &value, sizeof value) == 0;
-}
-
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-};
-
-SocketAddress AddressOf(const IpAddress& address, uint16_t port, uint32_t scope) {
-  SocketAddress result;
-  if (address.family == Family::kIpv4) {
-    sockaddr_in in{};
-    in.sin_family = AF_INET;
-    in.sin_port = htons(port);
-    std::memcpy(&in.sin_addr, address.bytes.data(), sizeof in.sin_addr);
-    std::memcpy(&result.storage, &in, sizeof in);
-    result.size = sizeof in;
-  } else {
-    sockaddr_in6 in{};
-    in.sin6_family = AF_INET6;
-    in.sin6_port = htons(port);
-    std::memcpy(&in.sin6_addr, address.bytes.data(), sizeof in.sin6_addr);
-    in.sin6_scope_id = scope;
-    std::memcpy(&result.storage, &in, sizeof in);
-    result.size = sizeof in;
-  }
-  return result;
-}
-
-bool IsLinkLocal(const IpAddress& address) {
-  return address.family == Family::kIpv6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
-}
-
-IpAddress FromKernel(const in_addr& address) {
-  IpAddress result;
-  std::memcpy(result.bytes.data(), &address, sizeof address);
-  return result;
-}
-
-IpAddress FromKernel(const in6_addr& address) {
-  IpAddress result{Family::kIpv6, {}};
-  std::memcpy(result.bytes.data(), &address, sizeof address);
-  return result;
-}
 
 template <typename T>
 T DataOf(const cmsghdr* control) {
@@ -86,9 +40,9 @@ int BfdReceiver::Open(Family family, uint16_t port) {
   if (!told) return errno;
   // Beyond the system's limit where that is permitted.
   if (!SetInt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer)) {
-    SetInt(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
+    (void)SetInt(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
   }
-  const SocketAddress any = AddressOf({family, {}}, port, 0);
+  const SocketAddress any = ToSocketAddress({family, {}}, port, 0);
   if (bind(fd.get(), any.get(), any.size) != 0) return errno;
   for (size_t i = 0; i < kBatch; i++) Prepare(i);
   fd_ = std::move(fd);
@@ -180,7 +134,7 @@ Fd OpenBfdSender(const BfdSettings& settings, const std::function<uint64_t()>& r
            : SetInt(fd.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, kHopLimit) &&
                  SetInt(fd.get(), IPPROTO_IPV6, IPV6_TCLASS, kClassSelector6);
   if (!marked) return fail();
-  SetInt(fd.get(), SOL_SOCKET, SO_RCVBUF, 0);  // nobody answers to it
+  (void)SetInt(fd.get(), SOL_SOCKET, SO_RCVBUF, 0);  // nobody answers to it
 
   const auto scope_of = [&](const IpAddress& address) {
     return IsLinkLocal(address) ? if_nametoindex(interface.c_str()) : 0;
@@ -188,11 +142,11 @@ Fd OpenBfdSender(const BfdSettings& settings, const std::function<uint64_t()>& r
   const IpAddress local = settings.local.value_or(IpAddress{peer.family, {}});
   for (int attempt = 1;; attempt++) {
     const auto port = static_cast<uint16_t>(kFirstSourcePort + random() % kSourcePorts);
-    const SocketAddress from = AddressOf(local, port, scope_of(local));
+    const SocketAddress from = ToSocketAddress(local, port, scope_of(local));
     if (bind(fd.get(), from.get(), from.size) == 0) break;
     if (errno != EADDRINUSE || attempt == kPortAttempts) return fail();
   }
-  const SocketAddress to = AddressOf(peer, settings.port, scope_of(peer));
+  const SocketAddress to = ToSocketAddress(peer, settings.port, scope_of(peer));
   if (connect(fd.get(), to.get(), to.size) != 0) return fail();
   error = 0;
   return fd;

@@ -21,6 +21,8 @@ class Fd {
   }
 
   [[nodiscard]] int get() const noexcept { return fd_; }
+  // From here on the caller owns it.
+  [[nodiscard]] int Release() noexcept { return std::exchange(fd_, -1); }
   [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
 
  private:

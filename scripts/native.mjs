@@ -23,6 +23,7 @@ const fuzzTargets = [
   'link_message',
   'neighbor_message',
   'packed',
+  'router_message',
   'socket_filter',
 ];
 const runLimit = 300_000;

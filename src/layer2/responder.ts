@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { getSystemErrorName, inspect } from 'node:util';
 import { type Address, addressFromBytes, formatAddress, parseAddress } from '../ip/address.ts';
+import { loadAddonFile } from './addon.ts';
 import {
   type BfdDrops,
   type BfdEvent,
@@ -425,17 +423,11 @@ let loaded: Addon | undefined;
 /** Loads the addon on first use, so that what only needs the types runs without it. */
 function loadAddon(): Addon {
   if (loaded !== undefined) return loaded;
-  // From dist/, beside the bundle or in the checkout; from src/layer2/.
-  const places = ['./garpoon.node', '../build/Release/garpoon.node', '../../build/Release/garpoon.node'];
-  const path = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((file) => existsSync(file));
-  if (path === undefined)
-    throw new Error(
-      'the native addon garpoon.node is not built: npm run build:native, or npm rebuild garpoon where it is installed',
-    );
-  const addon = createRequire(import.meta.url)(path) as Addon;
+  const file = loadAddonFile();
+  const addon = file.addon as Addon;
   const names = [addon.counterNames, addon.bfdDropNames].join();
   if (names !== [counterNames, bfdDropNames].join()) {
-    throw new Error(`${path} is of another version: npm run build:native`);
+    throw new Error(`${file.path} is of another version: npm run build:native`);
   }
   loaded = addon;
   return addon;
