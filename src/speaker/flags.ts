@@ -102,6 +102,23 @@ export const flags = {
     default: '3',
     range: [2, 50],
   },
+  'bgp-type': {
+    kind: 'text',
+    help:
+      'as in which mode of MetalLB it is what a BGPPeer leaves open: frr and frr-k8s, hold time 180 s and metric 0; ' +
+      'native, 90 s and no metric',
+    env: 'METALLB_BGP_TYPE',
+    default: 'frr',
+    oneOf: ['frr', 'frr-k8s', 'native'],
+  },
+  'bgp-drain-time': {
+    kind: 'integer',
+    help:
+      'for how many seconds routers are told to prefer other nodes (RFC 8326) before routes are withdrawn from a node that ' +
+      'is drained, or whose speaker stops for good; 0: withdraw at once',
+    default: '5',
+    range: [0, 60],
+  },
   'restart-grace': {
     kind: 'integer',
     help:

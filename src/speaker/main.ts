@@ -1,18 +1,20 @@
-import { hash } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { clientFromKubeConfig } from '../kubernetes/kubeconfig.ts';
 import { addressesInArpCache } from '../layer2/arp-cache.ts';
+import { BfdSessions, bfdOwner } from '../layer2/bfd-sessions.ts';
 import { type GratuitousOptions, Responder, type ResponderEvent } from '../layer2/responder.ts';
 import { systemClock } from '../runtime/clock.ts';
 import type { FlagValues } from '../runtime/flags.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { systemRandom } from '../runtime/random.ts';
 import { runDaemon } from '../telemetry/daemon.ts';
+import { routersOf } from './bgp/routers.ts';
 import { flags } from './flags.ts';
 import { ownInterfaces } from './own-interfaces.ts';
 import { ownershipMetrics } from './ownership-metrics.ts';
 import { willReturn } from './return-prospect.ts';
 import { livenessOf } from './ring.ts';
+import { sha256 } from './sha256.ts';
 import { Speaker } from './speaker.ts';
 import { registerSpeakerMetrics } from './speaker-metrics.ts';
 
@@ -36,7 +38,7 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       onEvent(event) {
         if (event.type === 'conflict') speaker.claimed(event);
         else if (event.type === 'lapse') speaker.lapsed(event.milliseconds);
-        else if (event.type === 'bfd') speaker.session(event);
+        else if (event.type === 'bfd') bfd.see(event);
         else if (event.type === 'answer') speaker.answered(event);
         else {
           if (event.type === 'interface') speaker.linksChanged();
@@ -44,7 +46,10 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
         }
       },
     });
-    const liveness = livenessOf(values, responder, log);
+    const bfd = new BfdSessions(responder);
+    bfd.onEvent(bfdOwner.speakers, (event) => speaker.session(event));
+    const liveness = livenessOf(values, responder, bfd.share(bfdOwner.speakers), log);
+    const routers = routersOf(values, bfd, log);
     const returning = { client, namespace: values.namespace, podName: values['pod-name'], clock: systemClock, log };
     const speaker: Speaker = new Speaker({
       client,
@@ -68,17 +73,20 @@ export function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<n
       ignoreExcludeLabel: values['ignore-exclude-lb'],
       stateDirectory: values['state-dir'],
       maxStateAge: values['state-max-age'] * 1_000,
-      hash: (text) => hash('sha256', text, 'buffer'),
+      hash: sha256,
+      bgp: (shared) => routers.speaker({ ...shared, client }),
       clock: systemClock,
       random: systemRandom,
       log,
     });
     registerSpeakerMetrics(metrics, speaker, responder);
+    routers.register(metrics);
     return {
       start: () => speaker.start(),
       unready: () => speaker.unready(),
       async stop() {
         await speaker.stop();
+        routers.close();
         client.close();
       },
     };

@@ -29,6 +29,11 @@ export function sameToElection(a: Node | undefined, b: Node | undefined): boolea
   return JSON.stringify(a && electionNode(a)) === JSON.stringify(b && electionNode(b));
 }
 
+/** Whether its kubelet says that the node does not work, as it does when the node is being shut down. */
+export function isGoingDown({ status }: Node): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'False') ?? false;
+}
+
 export function isElectionTaint(key: string): key is keyof typeof nodeTaints {
   return Object.hasOwn(nodeTaints, key);
 }

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAddress } from '../ip/address.ts';
+import type { BfdShare } from '../layer2/bfd-sessions.ts';
 import type { Responder } from '../layer2/responder.ts';
 import { Liveness } from '../liveness/liveness.ts';
 import { PeerSessions } from '../liveness/peer-sessions.ts';
@@ -23,6 +24,7 @@ type Flags = FlagValues<typeof flags>;
 export function livenessOf(
   values: Flags,
   responder: Responder,
+  bfd: BfdShare,
   log: Logger,
 ): ((peers: () => readonly string[]) => Liveness) | undefined {
   const { 'ml-bindaddr': address, 'ml-bindport': port, 'node-name': name } = values;
@@ -41,18 +43,18 @@ export function livenessOf(
     new Liveness({
       ring: (options) => new Memberlist({ ...own, ...options, ...shared }),
       node: name,
-      sessions: sessionsOf(values, responder, keys?.[0], log),
+      sessions: sessionsOf(values, bfd, keys?.[0], log),
       peers: () => peers().map((peer) => endpointText({ address: peer, port })),
       ...shared,
     });
 }
 
 /** The BFD sessions with the other speakers, if there are to be any. */
-function sessionsOf(values: Flags, responder: Responder, key: Uint8Array | undefined, log: Logger) {
+function sessionsOf(values: Flags, bfd: BfdShare, key: Uint8Array | undefined, log: Logger) {
   const local = parseAddress(values['ml-bindaddr']);
   if (local === undefined || values['bfd-interval'] === 0) return undefined;
   return new PeerSessions({
-    responder,
+    responder: bfd,
     node: values['node-name'],
     local,
     port: values['bfd-port'],

@@ -15,13 +15,14 @@ import type { Liveness } from '../liveness/liveness.ts';
 import { parseTimestamp, sleep, type Timer } from '../runtime/clock.ts';
 import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
 import { BalancedOwners } from './balanced-owners.ts';
+import type { BgpSpeaker, BgpStopKind } from './bgp/bgp-speaker.ts';
 import { type BulletinChange, Bulletins } from './bulletins.ts';
 import { ClusterWatch, type ClusterWatchOptions } from './cluster-watch.ts';
 import type { View } from './decision.ts';
 import { Handover } from './handover.ts';
 import { Lease } from './lease.ts';
 import { isOurs } from './member-meta.ts';
-import { electionNode, sameToElection } from './node-facts.ts';
+import { electionNode, isGoingDown, sameToElection } from './node-facts.ts';
 import { NodeWarnings } from './node-warnings.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipMetrics } from './ownership-metrics.ts';
@@ -86,7 +87,12 @@ export type SpeakerOptions = ClusterWatchOptions & {
   readonly deckhouse?: boolean;
   readonly ignoreExcludeLabel: boolean;
   readonly hash: Hash;
+  /** Makes what announces to routers, of what the speaker reads; undefined: nothing does. */
+  readonly bgp?: (shared: { readonly cluster: ClusterWatch; readonly events: EventRecorder }) => RouterSpeaker;
 };
+
+/** Who announces to routers: the part of `BgpSpeaker` that a speaker uses. */
+export type RouterSpeaker = Pick<BgpSpeaker, 'start' | 'stop' | 'announced' | 'linksChanged'>;
 
 /** Decides what this node announces, and has it announced. One per node. */
 export class Speaker {
@@ -109,6 +115,7 @@ export class Speaker {
   readonly #strategyNotice: StrategyNotice;
   readonly #spreadNotice: SpreadNotice;
   readonly #queue: WorkQueue;
+  readonly #bgp: RouterSpeaker | undefined;
   readonly #stopping = new AbortController();
   /** Made once for all Services, until something in it changes. */
   #view: View | undefined;
@@ -121,6 +128,7 @@ export class Speaker {
   #returnTimer: Timer | undefined;
   #started = false;
   #stopped: Promise<void> | undefined;
+  #returns: Promise<boolean> | undefined;
 
   constructor(options: SpeakerOptions) {
     const { log, clock, nodeName, responder } = options;
@@ -213,6 +221,7 @@ export class Speaker {
       policies: () => (this.#cluster.configuration.resources().layer2Policies ?? []) as readonly KubernetesObject[],
       log,
     });
+    this.#bgp = options.bgp?.({ cluster: this.#cluster, events: this.#events });
     this.#spreadNotice = new SpreadNotice({
       services: this.#cluster.services,
       view: () => this.#currentView(),
@@ -247,6 +256,7 @@ export class Speaker {
       () => {},
     );
     await this.#cluster.start();
+    const toldRouters = this.#bgp?.start();
     // Not before: whoever is in the ring is given Services, and must know enough to announce them.
     if (this.#liveness !== undefined) await this.#join(this.#liveness);
     this.#stopping.signal.throwIfAborted();
@@ -261,7 +271,7 @@ export class Speaker {
       if (!sameToElection(now, before)) this.#reconsider();
     });
     this.#reconsider();
-    await this.#decided();
+    await Promise.all([this.#decided(), toldRouters]);
     this.#reconciler.settle();
     this.#announcer.flush();
     this.#ownership.start();
@@ -283,6 +293,7 @@ export class Speaker {
     for (const [service, addresses] of this.#announcer.announced()) {
       for (const address of addresses) yield { service, protocol: 'layer2', node, ip: formatAddress(address) };
     }
+    yield* this.#bgp?.announced() ?? [];
   }
 
   clientState(): ClientState {
@@ -328,6 +339,7 @@ export class Speaker {
   /** What this node has of interfaces may have changed: an event of the responder. */
   linksChanged(): void {
     this.#bulletins?.look();
+    this.#bgp?.linksChanged();
   }
 
   /**
@@ -340,8 +352,10 @@ export class Speaker {
   }
 
   async #shutDown(): Promise<void> {
+    const leftRouters = this.#bgp && this.#leaveRouters();
     const isRestart = await this.#askToWait();
     if (!isRestart) await this.#handOver();
+    await leftRouters;
     this.#stopping.abort();
     this.#owners.clear();
     await this.#queue.stop();
@@ -360,15 +374,34 @@ export class Speaker {
     await this.#events.stop();
   }
 
+  /** Whether a speaker takes the place of this one, once it has stopped. Whoever has not begun leaves nothing behind. */
+  #willReturn(): Promise<boolean> {
+    this.#returns ??= this.#started ? (this.#options.willReturn?.() ?? Promise.resolve(false)) : Promise.resolve(false);
+    return this.#returns;
+  }
+
+  /** Takes back what routers were told, as their part in why we stop asks for. */
+  async #leaveRouters(): Promise<void> {
+    const { nodeName, ignoreExcludeLabel } = this.#options;
+    const own = this.#cluster.nodes.get(nodeName);
+    const rules = { election: 'balanced', oursAlone: true, ignoreExcludeLabel } as const;
+    const candidacy = own && candidacyOf(electionNode(own), rules);
+    const leadNowhere = new Set<string | undefined>(['nodeNotReady', 'nodeOutOfService', 'nodeNetworkUnavailable']);
+    let kind: BgpStopKind = 'drain';
+    if (!this.#started || own === undefined || isGoingDown(own) || leadNowhere.has(candidacy?.reason)) kind = 'hard';
+    else if (candidacy?.planned === false && (await this.#willReturn())) kind = 'restart';
+    await this.#bgp?.stop(kind);
+  }
+
   /** Whether the others wait for whoever takes the place of this speaker. */
   async #askToWait(): Promise<boolean> {
-    const { restartGrace = 0, willReturn, nodeName, ignoreExcludeLabel, clock, log } = this.#options;
+    const { restartGrace = 0, nodeName, ignoreExcludeLabel, clock, log } = this.#options;
     if (restartGrace === 0 || !this.#hasCompany()) return false;
     const own = this.#cluster.nodes.get(nodeName);
     const rules = { election: 'balanced', oursAlone: true, ignoreExcludeLabel } as const;
     // A node that is to give up what it has, or that goes down, had better hand over.
     const candidacy = own && candidacyOf(electionNode(own), rules);
-    if (candidacy?.may !== true || candidacy.planned || !(await willReturn?.())) return false;
+    if (candidacy?.may !== true || candidacy.planned || !(await this.#willReturn())) return false;
     log.info('restart announced', { grace: restartGrace });
     // Twice, for the case that a message is lost.
     for (let i = 0; i < 2; i++) {

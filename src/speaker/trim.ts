@@ -20,13 +20,19 @@ export function trimService(service: Service): Service {
   };
 }
 
+/** Without their times: heartbeats are no change. */
+const nodeConditions = new Set(['NetworkUnavailable', 'Ready']);
+
 export function trimNode({ metadata, spec, status }: Node): Node {
-  const conditions = status?.conditions?.filter(({ type }) => type === 'NetworkUnavailable') ?? [];
+  const conditions = (status?.conditions ?? []).flatMap(({ type, status: is }) =>
+    nodeConditions.has(type) ? [{ type, status: is }] : [],
+  );
+  const addresses = status?.addresses?.filter(({ type }) => type === 'InternalIP') ?? [];
   const taints = (spec?.taints ?? []).filter(({ key }) => isElectionTaint(key));
   return {
     metadata: trimMetadata(metadata, Object.values(nodeAnnotations)),
     ...(taints.length === 0 ? {} : { spec: { taints: taints.map(({ key, effect }) => ({ key, effect })) } }),
-    status: { conditions },
+    status: { conditions, ...(addresses.length === 0 ? {} : { addresses }) },
   };
 }
 

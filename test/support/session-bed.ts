@@ -42,13 +42,13 @@ export type BedOptions = {
   readonly seed?: number;
   readonly local?: Address;
   /** Of another bed, to talk to its session. */
-  readonly network?: TcpNetwork;
+  readonly network?: TcpNetwork<FakeClock>;
 };
 
 /** One session of ours and a router in the hands of the test, in virtual time. */
 export class SessionBed {
   readonly clock: FakeClock;
-  readonly network: TcpNetwork;
+  readonly network: TcpNetwork<FakeClock>;
   readonly routes = new AdjRibOut();
   readonly log = new RecordedLog();
   readonly session: BgpSession;

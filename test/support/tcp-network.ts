@@ -6,20 +6,20 @@ import type {
   Transport,
 } from '../../src/bgp/transport.ts';
 import { type Address, formatAddress } from '../../src/ip/address.ts';
-import type { FakeClock } from './fake-clock.ts';
+import type { Clock } from '../../src/runtime/clock.ts';
 
 /** What a host does with a connection attempt; without a listener it refuses it. */
 export type Listener = (incoming: IncomingConnection, from: Address) => boolean;
 
-/** TCP in virtual time: what is written arrives a millisecond later, while the other end reads. */
-export class TcpNetwork {
-  readonly clock: FakeClock;
+/** TCP without a network, in the time of its clock: what is written arrives a millisecond later, while the other end reads. */
+export class TcpNetwork<C extends Clock = Clock> {
+  readonly clock: C;
   readonly #listeners = new Map<string, Listener>();
   readonly #silent = new Set<string>();
   readonly #open = new Set<End>();
   dials = 0;
 
-  constructor(clock: FakeClock) {
+  constructor(clock: C) {
     this.clock = clock;
   }
 

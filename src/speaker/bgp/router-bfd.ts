@@ -66,6 +66,11 @@ export class RouterBfd {
     share.setBfdSessions(sessions);
   }
 
+  /** Ends them all: the routers are told that they are switched off. */
+  close(): void {
+    this.set([]);
+  }
+
   /** An event of one of these sessions. */
   see(event: BfdEvent): void {
     const peers = this.#peers.get(event.id) ?? [];

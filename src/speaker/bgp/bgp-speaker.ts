@@ -1,0 +1,310 @@
+import type { Transport } from '../../bgp/transport.ts';
+import { candidacyOf, type NodeFacts } from '../../election/candidacy.ts';
+import type { Hash } from '../../election/metallb.ts';
+import { parseAddress } from '../../ip/address.ts';
+import type { ApiClient } from '../../kubernetes/client.ts';
+import type { KubernetesObject, Node } from '../../kubernetes/core.ts';
+import type { EventRecorder } from '../../kubernetes/events.ts';
+import type { ObjectKey } from '../../kubernetes/resource.ts';
+import { WorkQueue } from '../../kubernetes/workqueue.ts';
+import type { BfdEvent } from '../../layer2/bfd.ts';
+import type { BfdShare } from '../../layer2/bfd-sessions.ts';
+import { type Clock, sleep } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { Random } from '../../runtime/random.ts';
+import type { BfdUse, BgpUse } from '../../telemetry/bgp-metrics.ts';
+import type { Announced } from '../../telemetry/metallb-metrics.ts';
+import type { ClusterWatch } from '../cluster-watch.ts';
+import { electionNode } from '../node-facts.ts';
+import type { NodeStatuses } from '../node-statuses.ts';
+import { sliceIndex } from '../service-reconciler.ts';
+import { Departure } from './departure.ts';
+import { type Caller, Listening, type ListeningOptions } from './listening.ts';
+import { Passwords } from './passwords.ts';
+import { type NeighborDiscovery, PeerSessions } from './peer-sessions.ts';
+import { type Peering, type PeeringOptions, type PeerWish, peeringsOf } from './peers.ts';
+import { RouterBfd } from './router-bfd.ts';
+import { RoutePolicy } from './routes.ts';
+import { ServiceRoutes } from './service-routes.ts';
+import { SessionNews } from './session-news.ts';
+import { bfdUses, bgpUses } from './session-uses.ts';
+import type { BGPNode } from './source-address.ts';
+import { bgpSessionStatusesOf, serviceBGPStatusesOf } from './statuses.ts';
+
+/** How often it is looked whether all is sent, and for how long at most; milliseconds. */
+const flush = { interval: 20, limit: 2_000 };
+
+export type BgpSpeakerOptions = {
+  readonly client: ApiClient;
+  readonly cluster: Pick<ClusterWatch, 'configuration' | 'services' | 'slices' | 'nodes'>;
+  readonly nodeName: string;
+  readonly namespace: string;
+  readonly podName: string;
+  readonly loadBalancerClass: string;
+  readonly ignoreExcludeLabel: boolean;
+  /** What a BGPPeer leaves open is as in this mode of MetalLB. */
+  readonly defaults: PeeringOptions['defaults'];
+  /** For how long routers are told to prefer others before routes are withdrawn, in milliseconds; 0: not at all. */
+  readonly drainTime: number;
+  readonly transport: Transport;
+  readonly discovery: NeighborDiscovery;
+  readonly listen: ListeningOptions['listen'];
+  readonly bfd: BfdShare;
+  /** With their addresses, as the kernel has them. */
+  readonly interfaces: () => BGPNode['interfaces'];
+  readonly events: Pick<EventRecorder, 'record'>;
+  readonly hash: Hash;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+};
+
+/**
+ * `restart`: this node's speaker is back in a moment, and routers that can keep its routes until then. `drain`: routers
+ * are told to prefer others, and get the time to. `hard`: the routes lead nowhere, and go at once.
+ */
+export type BgpStopKind = 'restart' | 'drain' | 'hard';
+
+type Statuses = Pick<NodeStatuses<KubernetesObject, object>, 'start' | 'look' | 'stop'>;
+
+/** Announces the addresses of Services to routers. One per node. */
+export class BgpSpeaker {
+  readonly #options: BgpSpeakerOptions;
+  readonly #routes: ServiceRoutes;
+  readonly #sessions: PeerSessions;
+  readonly #bfd: RouterBfd;
+  readonly #departure: Departure;
+  readonly #listening: Listening;
+  readonly #passwords: Passwords;
+  readonly #queue: WorkQueue;
+  readonly #news: SessionNews;
+  readonly #serviceStatuses: Statuses;
+  readonly #sessionStatuses: Statuses;
+  readonly #stopping = new AbortController();
+  readonly #subscriptions: (() => void)[] = [];
+  /** What was looked at last: a heartbeat of the node is no change. */
+  #seen = '';
+  #config: unknown;
+  #started = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: BgpSpeakerOptions) {
+    const { nodeName: node, events, log, cluster } = options;
+    this.#options = options;
+    const status = { ...options, node, signal: this.#stopping.signal };
+    this.#serviceStatuses = serviceBGPStatusesOf({ ...status, peersOf: (service) => this.#peersOf(service) });
+    this.#sessionStatuses = bgpSessionStatusesOf({ ...status, factsOf: (peer) => this.#sessions.factsOf(peer) });
+    this.#passwords = new Passwords({ ...options, onChange: () => this.#reconsider() });
+    this.#departure = new Departure({ ...options, onChange: () => this.#departed() });
+    this.#bfd = new RouterBfd({
+      share: options.bfd,
+      onLost: (peer, why) => {
+        log.warn('path to the peer lost', { peer, why });
+        this.#sessions.bfdDown(peer);
+      },
+      onChange: (peer) => this.#sessionStatuses.look(peer),
+      log,
+    });
+    this.#routes = new ServiceRoutes({
+      ...options,
+      services: cluster.services,
+      slices: cluster.slices,
+      onChange: (service, changes) => {
+        if (this.#departure.stage === 'here') this.#sessions.tell(changes);
+        else this.#sessions.refill(changes.keys());
+        this.#serviceStatuses.look(service);
+        for (const peer of changes.keys()) this.#sessionStatuses.look(peer);
+      },
+    });
+    this.#sessions = new PeerSessions({
+      ...options,
+      bfd: this.#bfd,
+      routesTo: (peer) => this.#departure.routes(peer, this.#routes.to(peer)),
+      onChange: (peer) => this.#sessionChanged(peer),
+    });
+    const accept: ListeningOptions['accept'] = (from, connection) => this.#sessions.accept(from, connection);
+    this.#listening = new Listening({ ...options, accept });
+    this.#news = new SessionNews({ node, events, objectOf: (peer) => this.#objectOf(peer) });
+    const reconcile = async (key: string) => this.#routes.reconcile(key);
+    this.#queue = new WorkQueue({ ...options, name: 'bgp service', reconcile });
+  }
+
+  /**
+   * To be called when all of the cluster has been read and a configuration is in force. Resolves when every Service has
+   * been looked at: only then are there sessions, because what a router is told first it takes for all there is.
+   */
+  async start(): Promise<void> {
+    const { configuration, services, slices, nodes } = this.#options.cluster;
+    configuration.onChange(() => this.#reconsider());
+    this.#subscriptions.push(
+      services.onChange((key) => this.#queue.add(key)),
+      slices.onChange((_key, now, before) => {
+        for (const slice of [now, before]) {
+          if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#queue.add(key);
+        }
+      }),
+      nodes.onChange((name) => {
+        if (name === this.#options.nodeName) this.#reconsider();
+      }),
+    );
+    this.#reconsider();
+    await this.#queue.idle();
+    if (this.#stopped !== undefined) return;
+    this.#started = true;
+    this.#sessions.start();
+    this.#serviceStatuses.start();
+    this.#sessionStatuses.start();
+  }
+
+  /** What this node tells at least one peer. */
+  announced(): Iterable<Announced> {
+    return this.#departure.stage === 'gone' ? [] : this.#routes.announced(this.#options.nodeName);
+  }
+
+  bgpUses(): Iterable<BgpUse> {
+    return bgpUses(this.#sessions.sessions());
+  }
+
+  bfdUses(): Iterable<BfdUse> {
+    return bfdUses(this.#sessions.sessions(), this.#bfd.states());
+  }
+
+  /** A BFD session with a router has changed. */
+  bfdChanged(event: BfdEvent): void {
+    this.#bfd.see(event);
+  }
+
+  /** The node has other interfaces or addresses, or another neighbour on a link. */
+  linksChanged(): void {
+    if (!this.#started || this.#stopped !== undefined) return;
+    this.#reconsider();
+    this.#sessions.look();
+  }
+
+  /** Resolves when no connection is left. Idempotent. */
+  stop(how: BgpStopKind): Promise<void> {
+    this.#stopped ??= this.#stop(how);
+    return this.#stopped;
+  }
+
+  async #stop(how: BgpStopKind): Promise<void> {
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
+    await this.#queue.stop();
+    const keeps = ({ wish }: Peering) => how === 'restart' && wish.gracefulRestart !== undefined;
+    if (how !== 'hard') await this.#depart(keeps);
+    this.#departure.close();
+    this.#listening.close();
+    // A router with which BFD has been ended does not take what comes now for a failure.
+    this.#bfd.close();
+    const kindOf = (peering: Peering) => (keeps(peering) ? 'restart' : how === 'hard' ? 'hard' : 'shutdown');
+    await this.#sessions.close(kindOf, how === 'restart' ? 'restarting' : 'the speaker of this node stops');
+    this.#stopping.abort();
+    await Promise.all([this.#passwords.stop(), this.#serviceStatuses.stop(), this.#sessionStatuses.stop()]);
+  }
+
+  /** Takes back all routes but those of routers that keep them. Resolves when that is sent. */
+  async #depart(keeps: (peering: Peering) => boolean): Promise<void> {
+    const { clock, log, drainTime } = this.#options;
+    const all = [...this.#sessions.sessions()];
+    const exempt = new Set(all.flatMap(([name, { peering }]) => (keeps(peering) ? [name] : [])));
+    const told = all.filter(([name, session]) => !exempt.has(name) && session.hasTold);
+    if (told.length > 0) log.info('draining', { peers: told.map(([name]) => name), milliseconds: drainTime });
+    this.#departure.begin({ exempt, atOnce: told.length === 0 });
+    await this.#departure.gone();
+    for (let waited = 0; waited < flush.limit && !this.#sessions.isFlushed; waited += flush.interval) {
+      await sleep(clock, flush.interval);
+    }
+  }
+
+  /** Something that concerns every Service has changed, or may have. */
+  #reconsider(): void {
+    if (this.#stopped !== undefined) return;
+    const { cluster, nodeName } = this.#options;
+    const own = cluster.nodes.get(nodeName);
+    const node = own === undefined ? { name: nodeName, labels: {}, networkUnavailable: false } : electionNode(own);
+    const config = cluster.configuration.current();
+    this.#passwords.want(
+      new Set(config.peers.flatMap(({ password }) => (typeof password === 'object' ? [this.#secretOf(password)] : []))),
+    );
+    this.#obey(node);
+    const { peerings, faults } = peeringsOf(config.peers, this.#peeringOptions(own));
+    // While it goes, what it may not announce any more is still there.
+    const ignoreExcludeLabel = this.#options.ignoreExcludeLabel || this.#departure.stage === 'leaving';
+    const seen = JSON.stringify([peerings, faults, node, ignoreExcludeLabel], (_key, value) =>
+      typeof value === 'bigint' ? String(value) : value,
+    );
+    if (seen === this.#seen && config === this.#config) return;
+    this.#seen = seen;
+    this.#config = config;
+    this.#sessions.set(peerings, faults);
+    this.#routes.setPolicy(new RoutePolicy({ ...this.#options, node, config, peerings, ignoreExcludeLabel }));
+    for (const key of cluster.services.keys()) this.#queue.add(key);
+    const isListening = peerings.some(({ wish }) => wish.passive);
+    this.#listening.set(isListening ? peerings.flatMap(({ wish }) => callerOf(wish) ?? []) : []);
+    if (this.#started) void this.#queue.idle().then(() => this.#sessions.start());
+  }
+
+  /** Goes when the node is to hand over what it announces, and comes back when it is not. */
+  #obey(node: NodeFacts): void {
+    const { ignoreExcludeLabel } = this.#options;
+    const rules = { election: 'metallb', oursAlone: true, ignoreExcludeLabel } as const;
+    const { planned } = candidacyOf(node, rules);
+    if (!planned) this.#departure.cancel();
+    else if (this.#departure.stage === 'here') {
+      const isSomebodyTold = [...this.#sessions.sessions().values()].some((session) => session.hasTold);
+      this.#departure.begin({ atOnce: !isSomebodyTold });
+    }
+  }
+
+  #departed(): void {
+    this.#sessions.refill();
+    if (this.#stopped !== undefined) return;
+    // Not from within: it may be what has led here.
+    queueMicrotask(() => this.#reconsider());
+    for (const service of this.#options.cluster.services.keys()) this.#serviceStatuses.look(service);
+  }
+
+  #peeringOptions(own: Node | undefined): PeeringOptions {
+    const { nodeName: name, namespace, defaults, interfaces } = this.#options;
+    const internal = (own?.status?.addresses ?? []).filter(({ type }) => type === 'InternalIP');
+    const addresses = internal.flatMap(({ address }) => parseAddress(address) ?? []);
+    return {
+      node: { name, labels: own?.metadata.labels ?? {}, addresses, interfaces: interfaces() },
+      namespace,
+      passwordOf: (secret) => this.#passwords.of(secret),
+      defaults,
+      // Whoever starts has started anew, as far as a router is concerned that keeps routes.
+      restarted: true,
+    };
+  }
+
+  #secretOf({
+    secret,
+    namespace = this.#options.namespace,
+  }: {
+    secret: string;
+    namespace: string | undefined;
+  }): string {
+    return `${namespace}/${secret}`;
+  }
+
+  #peersOf(service: ObjectKey): readonly string[] | undefined {
+    return this.#departure.stage === 'gone' ? undefined : this.#routes.peersOf(service);
+  }
+
+  #sessionChanged(peer: string): void {
+    const facts = this.#sessions.factsOf(peer);
+    this.#news.see(peer, facts?.session, facts?.problem);
+    this.#sessionStatuses.look(peer);
+  }
+
+  #objectOf(peer: string): KubernetesObject | undefined {
+    const { peers = [] } = this.#options.cluster.configuration.resources();
+    return (peers as readonly KubernetesObject[]).find(({ metadata }) => metadata.name === peer);
+  }
+}
+
+/** A peer that may connect; one behind a VRF is not heard where we listen. */
+function callerOf({ address, device, password, ttl, minimumTtl }: PeerWish): Caller | undefined {
+  return address === undefined || device !== undefined ? undefined : { address, password, ttl, minimumTtl };
+}

@@ -1,0 +1,47 @@
+import { formatAddress } from '../../ip/address.ts';
+import type { BfdSessionState } from '../../layer2/bfd.ts';
+import type { BfdUse, BgpUse } from '../../telemetry/bgp-metrics.ts';
+import type { PeerSessions } from './peer-sessions.ts';
+
+type Sessions = ReturnType<PeerSessions['sessions']>;
+
+/** What metrics say of the sessions. */
+export function* bgpUses(sessions: Sessions): Generator<BgpUse> {
+  for (const session of sessions.values()) {
+    const status = session.status();
+    if (status === undefined) continue;
+    const { counters, announced, pending, received } = status;
+    yield {
+      ...placeOf(session),
+      ...counters,
+      up: status.state === 'Established',
+      announcedPrefixes: announced[4] + announced[6],
+      pendingPrefixes: pending[4] + pending[6],
+      receivedPrefixes: received[4] + received[6],
+      flaps: status.flaps,
+    };
+  }
+}
+
+export function* bfdUses(sessions: Sessions, states: ReadonlyMap<string, BfdSessionState>): Generator<BfdUse> {
+  for (const [name, session] of sessions) {
+    const state = states.get(name);
+    if (state === undefined) continue;
+    yield {
+      ...placeOf(session),
+      up: state.state === 'up',
+      packetsReceived: state.received,
+      packetsSent: state.sent,
+      downEvents: state.flaps,
+    };
+  }
+}
+
+/** As Go writes host and port. */
+function placeOf({
+  peering: { wish },
+  address,
+}: Pick<Sessions extends ReadonlyMap<string, infer S> ? S : never, 'peering' | 'address'>) {
+  const host = address === undefined ? (wish.interface ?? '') : formatAddress(address);
+  return { peer: `${host.includes(':') ? `[${host}]` : host}:${wish.port}`, vrf: wish.device ?? '' };
+}
