@@ -206,6 +206,7 @@ function wish(): Wish {
     families: [4],
     familyPolicy: 'SingleStack',
     addresses: [],
+    wanted: [],
     count: 1,
     pool: undefined,
     pools: [],

@@ -1,7 +1,7 @@
 import type { Pool, Reservation } from '../config/config.ts';
 import { type Address, type Family, sameAddress } from '../ip/address.ts';
 import { AddressMap } from './address-map.ts';
-import type { Place } from './choice.ts';
+import { isEnough, isWanted, type Place } from './choice.ts';
 import { Choices } from './choices.ts';
 import type { SpaceNews } from './family-space.ts';
 import type { AddressUse, PoolCounters } from './pool-space.ts';
@@ -136,8 +136,9 @@ export class Allocator {
     this.#advance(now);
     const held = this.#held.get(service);
     const kept = held && stay(this.#spaces, service, wish, addressesOf(held.places));
-    if (kept && kept.places.length > 0) {
-      this.#settle(service, wish, [...kept.places, ...this.#choices.completion(service, wish, kept.places)], now);
+    const completed = kept && this.#completed(service, wish, kept.places);
+    if (completed) {
+      this.#settle(service, wish, completed, now);
     } else {
       const refused = this.#replace(service, wish, now);
       if (refused) {
@@ -146,7 +147,7 @@ export class Allocator {
       }
     }
     const { places } = this.#held.get(service)!;
-    const missing = this.#choices.shortfall(wish, places);
+    const missing = this.#choices.shortfall(service, wish, places);
     this.#waitUnlessHopeless(service, wish, places, missing);
     this.#reservations.useAddressesOf(service);
     return { outcome: assignmentOf(places), lost: kept?.lost, missing };
@@ -241,17 +242,26 @@ export class Allocator {
     for (const { address } of had) this.#retention.begin(address, service, now);
   }
 
+  /** The places with what the Service lacks, as far as there is room; undefined when it cannot do with them. */
+  #completed(service: ServiceKey, wish: Wish, places: readonly Place[]): readonly Place[] | undefined {
+    if (places.length === 0) return undefined;
+    const all = [...places, ...this.#choices.completion(service, wish, places)];
+    return isEnough(all, wish) ? all : undefined;
+  }
+
   /** Gives the Service other places than it has, or says why there are none; then it has none. */
   #replace(service: ServiceKey, wish: Wish, now: number): Refusal | undefined {
     const held = this.#held.get(service);
     const sinces = new AddressMap<number>();
     if (wish.addresses.length === 0) {
-      // What it has is as good for it as what is free, so it goes back first, and is not kept for anybody.
+      // What was chosen for it is as good for it as what is free, so it goes back first, and is not kept for anybody.
+      const wanted = held?.places.filter(({ address }) => isWanted(address, wish)) ?? [];
       for (const { address, space } of held?.places ?? []) {
         sinces.set(address, space.tenancy(address)!.since);
-        space.leave(address, service, held!.wish);
+        if (!isWanted(address, wish)) space.leave(address, service, held!.wish);
       }
-      this.#held.delete(service);
+      if (wanted.length > 0) this.#held.set(service, { wish: held!.wish, places: wanted });
+      else this.#held.delete(service);
     }
     const found = this.#choices.choose(service, wish);
     this.#settle(service, wish, 'refused' in found ? [] : found, now, (address) => sinces.get(address) ?? now);

@@ -1,4 +1,4 @@
-import type { Address, Family } from '../ip/address.ts';
+import { type Address, type Family, sameAddress } from '../ip/address.ts';
 import type { PoolSpace } from './pool-space.ts';
 import type { ServiceKey, Wish } from './wish.ts';
 
@@ -6,8 +6,8 @@ import type { ServiceKey, Wish } from './wish.ts';
 export type Place = { readonly address: Address; readonly space: PoolSpace };
 
 /**
- * The addresses that the Service lacks beside those it has, as far as the pools have them: of each family from the
- * first pool that has any, then from the next.
+ * The addresses to be chosen for the Service beside those it has, as far as the pools have them: of each family from
+ * the first pool that has any, then from the next.
  */
 export function additions(
   spaces: readonly PoolSpace[],
@@ -20,9 +20,11 @@ export function additions(
     let missing = lacking(family, wish, has);
     for (const space of spaces) {
       if (missing <= 0) break;
-      const addresses = space.candidates(family, missing, service, wish);
-      for (const address of addresses) found.push({ address, space });
-      missing -= addresses.length;
+      const addresses = space.candidates(family, missing + wish.wanted.length, service, wish);
+      // Whoever wants one by name has it for that, or may not have it.
+      const chosen = addresses.filter((address) => !isWanted(address, wish)).slice(0, missing);
+      for (const address of chosen) found.push({ address, space });
+      missing -= chosen.length;
     }
   }
   return found;
@@ -40,9 +42,10 @@ export function pickOfOnePool(
 ): readonly Place[] | undefined {
   let each: readonly Place[] | undefined;
   const alone = new Map<Family, readonly Place[]>();
+  const whole = wish.families.reduce((sum, family) => sum + lacking(family, wish, []), 0);
   for (const space of spaces) {
     const found = additions([space], service, wish);
-    if (found.length === wish.families.length * wish.count) return found;
+    if (found.length === whole && isEnough(found, wish)) return found;
     if (hasEach(found, wish)) each ??= found;
     for (const family of wish.families) {
       const ofFamily = found.filter(({ address }) => address.family === family);
@@ -60,13 +63,27 @@ export function pickOfPools(
   wish: Wish,
 ): readonly Place[] | undefined {
   const found = additions(spaces, service, wish);
-  const isEnough = wish.familyPolicy === 'PreferDualStack' ? found.length > 0 : hasEach(found, wish);
-  return isEnough ? found : undefined;
+  return isEnough(found, wish) ? found : undefined;
 }
 
-/** How many more addresses of the family the Service asks for than it has. */
+/** Whether the Service can do with these: one of each family, or any if it only prefers two. */
+export function isEnough(found: readonly Place[], wish: Wish): boolean {
+  return wish.familyPolicy === 'PreferDualStack' ? found.length > 0 : hasEach(found, wish);
+}
+
+/** How many addresses of the family are still to be chosen. Those that the Service wants by name are not chosen. */
 export function lacking(family: Family, wish: Wish, has: readonly Place[]): number {
-  return wish.count - has.filter(({ address }) => address.family === family).length;
+  const chosen = has.filter(({ address }) => address.family === family && !isWanted(address, wish));
+  return choosable(family, wish) - chosen.length;
+}
+
+/** How many addresses of the family are chosen when all have been found. */
+export function choosable(family: Family, { count, wanted }: Wish): number {
+  return count - wanted.filter((address) => address.family === family).length;
+}
+
+export function isWanted(address: Address, { wanted }: Wish): boolean {
+  return wanted.some((one) => sameAddress(one, address));
 }
 
 function hasEach(found: readonly Place[], wish: Wish): boolean {

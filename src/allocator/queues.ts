@@ -30,12 +30,24 @@ export function queuesForRoom(
   const room = queue(how, rooms);
   if (!wish.sharingKey) return [room];
   const openings = spaces.map(({ pool }) => topics.opening(pool.name, termsOf(wish, pool.sharingScope).sharing ?? ''));
-  return [room, queue(`${how}, ${sharerText(wish)}`, needsEach ? [...openings, ...rooms] : openings)];
+  // One that has addresses already keeps another like it from them by its ports; without any, it is like no other.
+  const who = has.length > 0 && wish.ports.length === 0 ? ` ${service}` : '';
+  return [room, queue(`${how}, ${sharerText(wish)}${who}`, needsEach ? [...openings, ...rooms] : openings)];
 }
 
-/** Where a Service waits that asks for just these addresses. */
-export function queuesForAddresses(spaces: readonly PoolSpace[], service: ServiceKey, wish: Wish): readonly Queue[] {
-  return [queue(`${sharerText(wish)}${claimText(spaces, service)}`, wish.addresses.map(topics.address))];
+/** Where a Service waits that lacks just these addresses, which are of these pools. */
+export function queuesForAddresses(
+  spaces: readonly PoolSpace[],
+  service: ServiceKey,
+  wish: Wish,
+  addresses: readonly Address[],
+): readonly Queue[] {
+  return [queue(`${sharerText(wish)}${claimText(spaces, service)}`, addresses.map(topics.address))];
+}
+
+/** Where a Service waits that is like no other: for all that these wait for. */
+export function ownQueue(service: ServiceKey, queues: readonly Queue[]): Queue {
+  return queue(service, [...new Set(queues.flatMap(({ topics }) => topics))]);
 }
 
 /** The topics are part of the name, because those of one pool change with the pool. */

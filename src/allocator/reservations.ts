@@ -202,6 +202,7 @@ function anyOf(families: readonly Family[]): Wish {
     families,
     familyPolicy: 'RequireDualStack',
     addresses: [],
+    wanted: [],
     count: 1,
     pool: undefined,
     pools: [],

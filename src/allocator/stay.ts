@@ -1,5 +1,5 @@
 import { type Address, formatAddress, sameAddress } from '../ip/address.ts';
-import type { Place } from './choice.ts';
+import { choosable, isWanted, type Place } from './choice.ts';
 import { notOfClass } from './class-pools.ts';
 import type { PoolSpace } from './pool-space.ts';
 import type { PoolSpaces } from './pool-spaces.ts';
@@ -12,7 +12,8 @@ export type Stay = { readonly places: readonly Place[]; readonly lost: Refusal |
 /**
  * Which of these addresses the Service may keep under the wish as it is now. When a whole family goes, all go: what
  * comes instead must be of one pool again. A Service whose addresses may be of several pools keeps what it can do with.
- * Addresses that are asked for by name are kept or lost together. Of more addresses than the Service asks for, the last ones are left out; that is no loss.
+ * Addresses that are asked for by name, all or nothing, are kept or lost together. Of more addresses than the Service
+ * asks for, the last ones are left out, but none that it wants; that is no loss, unless all are.
  */
 export function stay(spaces: PoolSpaces, service: ServiceKey, wish: Wish, addresses: readonly Address[]): Stay {
   const objection = wholeObjection(wish, addresses);
@@ -29,7 +30,8 @@ export function stay(spaces: PoolSpaces, service: ServiceKey, wish: Wish, addres
   const left = places.map(({ address }) => address);
   const isEnough = wish.pools.length > 0 ? familiesFit(left, wish) : familiesOf(left) === familiesOf(addresses);
   if (!isEnough) return { places: [], lost };
-  return { places: atMost(wish.count, places), lost };
+  const kept = askedFor(wish, places);
+  return { places: kept, lost: lost ?? (kept.length > 0 ? undefined : notRequested(addresses, wish.wanted)) };
 }
 
 /** The addresses that the Service asks for by name, or why it may not have them. */
@@ -38,16 +40,28 @@ export function requested(spaces: PoolSpaces, service: ServiceKey, wish: Wish): 
   if (objection) return objection;
   const places: Place[] = [];
   for (const address of wish.addresses) {
-    const found = placeOf(spaces, wish, address, places[0]?.space);
+    const found = place(spaces, service, wish, address, places[0]?.space);
     if ('refused' in found) return found;
-    const isThere = found.space.tenancy(address)?.has(service);
-    const objection = isThere
-      ? found.space.objectionToStay(address, service, wish)
-      : found.space.objectionToCome(address, service, wish);
-    if (objection) return objection;
     places.push(found);
   }
   return places;
+}
+
+/** The place of an address for a Service that asks for it by name, beside addresses of `base`; or why it is not had. */
+export function place(
+  spaces: PoolSpaces,
+  service: ServiceKey,
+  wish: Wish,
+  address: Address,
+  base: PoolSpace | undefined,
+): Place | Refusal {
+  const found = placeOf(spaces, wish, address, base);
+  if ('refused' in found) return found;
+  const isThere = found.space.tenancy(address)?.has(service);
+  const objection = isThere
+    ? found.space.objectionToStay(address, service, wish)
+    : found.space.objectionToCome(address, service, wish);
+  return objection ?? found;
 }
 
 /** What stands against the addresses as a whole, whatever pools there are. */
@@ -57,11 +71,21 @@ function wholeObjection(wish: Wish, addresses: readonly Address[]): Refusal | un
     return refusal('family-mismatch', `${list} for ${wish.families.map((family) => `IPv${family}`).join(' and ')}`);
   }
   if (wish.addresses.length === 0 || sameSet(addresses, wish.addresses)) return undefined;
-  return refusal('not-requested', `${list}, but ${wish.addresses.map(formatAddress).join(', ')} is requested`);
+  return notRequested(addresses, wish.addresses);
+}
+
+function notRequested(has: readonly Address[], requested: readonly Address[]): Refusal {
+  const [list, others] = [has, requested].map((addresses) => addresses.map(formatAddress).join(', '));
+  return refusal('not-requested', `${list}, but ${others} is requested`);
 }
 
 /** The address in the pool that has it, if the Service may use that, beside addresses of `base`. */
-function placeOf(spaces: PoolSpaces, wish: Wish, address: Address, base: PoolSpace | undefined): Place | Refusal {
+export function placeOf(
+  spaces: PoolSpaces,
+  wish: Wish,
+  address: Address,
+  base: PoolSpace | undefined,
+): Place | Refusal {
   const space = spaces.at(address);
   const text = formatAddress(address);
   if (!space) return refusal('not-in-pool', `${text} is not in one of the pools`);
@@ -98,8 +122,8 @@ function familiesOf(addresses: readonly Address[]): number {
   return new Set(addresses.map(({ family }) => family)).size;
 }
 
-/** The first `count` of each family. */
-function atMost(count: number, places: readonly Place[]): readonly Place[] {
-  const left = { 4: count, 6: count };
-  return places.filter(({ address }) => left[address.family]-- > 0);
+/** Those that are wanted, and of the others of each family the first, as many as are chosen. */
+function askedFor(wish: Wish, places: readonly Place[]): readonly Place[] {
+  const left = { 4: choosable(4, wish), 6: choosable(6, wish) };
+  return places.filter(({ address }) => isWanted(address, wish) || left[address.family]-- > 0);
 }

@@ -14,7 +14,9 @@ export type Wish = {
   readonly familyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
   /** Exactly these, in this order, however many; empty for any. */
   readonly addresses: readonly Address[];
-  /** How many addresses of each family, 1 or more, where none are asked for by name. */
+  /** These as far as they can be had, in this order, and others for the rest of `count`; empty where `addresses` is not. */
+  readonly wanted: readonly Address[];
+  /** How many addresses of each family, 1 or more, and not fewer than are wanted of one. Not for `addresses`. */
   readonly count: number;
   /** The one pool that may serve it; undefined for any. */
   readonly pool: string | undefined;

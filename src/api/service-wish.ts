@@ -1,7 +1,13 @@
 import { type Address, type Family, parseAddress } from '../ip/address.ts';
 import type { ApiProblem } from './field.ts';
 import { compareTexts } from './label-selector.ts';
-import { type Annotations, readAnnotation, serviceAnnotations } from './service-annotations.ts';
+import {
+  annotationField,
+  type RequestedAddresses,
+  type RequestReason,
+  requestedAddresses,
+} from './requested-addresses.ts';
+import { type Annotations, foundAnnotation, readAnnotation, serviceAnnotations } from './service-annotations.ts';
 
 /** The parts of a Service that say what address it should get. */
 export type ServiceShape = {
@@ -20,14 +26,10 @@ export type ServiceShape = {
 export type FamilyPolicy = 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
 
 /** What a Service asks of the allocator. */
-export type ServiceWish = {
+export type ServiceWish = RequestedAddresses & {
   /** Of its cluster addresses, the primary one first. */
   readonly families: readonly Family[];
   readonly familyPolicy: FamilyPolicy;
-  /** Requested by name, in the requested order; empty for any. */
-  readonly addresses: readonly Address[];
-  /** How many addresses of each family, where none are requested by name. */
-  readonly count: number;
   readonly pool: string | undefined;
   /** Pools that may serve it together, in this order; empty for none in particular. */
   readonly pools: readonly string[];
@@ -45,23 +47,18 @@ export type WishReason =
   | 'no-cluster-ips'
   | 'invalid-cluster-ips'
   | 'not-enough-cluster-ips'
-  | 'requested-twice'
-  | 'invalid-load-balancer-ips'
   | 'invalid-address-pools'
-  | 'family-mismatch';
+  | RequestReason;
 
 export type WishProblem = ApiProblem & { readonly reason: WishReason };
 
-const annotationField = `metadata.annotations[${serviceAnnotations.loadBalancerIPs}]`;
-const poolsField = `metadata.annotations[${serviceAnnotations.addressPools}]`;
+const poolsField = annotationField(serviceAnnotations.addressPools);
 
 export function parseServiceWish(service: ServiceShape): ServiceWish | WishProblem {
   const { metadata, spec = {} } = service;
   const annotations = metadata.annotations ?? {};
   const families = readFamilies(service);
   if ('reason' in families) return families;
-  const addresses = readRequestedAddresses(service, annotations);
-  if ('reason' in addresses) return addresses;
   const pools = readPools(service, annotations);
   if ('reason' in pools) return pools;
   const familyPolicy = spec.ipFamilyPolicy ?? 'SingleStack';
@@ -69,19 +66,18 @@ export function parseServiceWish(service: ServiceShape): ServiceWish | WishProbl
     const message = 'has one cluster address but requires two families: give the cluster both, or relax ipFamilyPolicy';
     return problem(service, 'not-enough-cluster-ips', 'spec.clusterIPs', spec.clusterIPs, message);
   }
-  if (addresses.length > 0 && !sameFamilies(addresses, families)) {
-    const { field, value } = requestOf(service, annotations);
-    const message = `must be one address of each family of the Service, which has IPv${families.join(' and IPv')}`;
-    return problem(service, 'family-mismatch', field, value, message);
+  const requested = requestedAddresses(annotations, spec.loadBalancerIP, families);
+  if ('reason' in requested) {
+    const { reason, field, value, message } = requested;
+    return problem(service, reason, field, value, message);
   }
   return {
     families,
     familyPolicy,
-    addresses,
-    count: 1,
+    ...requested,
     pool: readAnnotation(annotations, serviceAnnotations.addressPool) || undefined,
     pools,
-    sharingKey: readAnnotation(annotations, serviceAnnotations.allowSharedIP),
+    sharingKey: foundAnnotation(annotations, 'sharingKey')?.value,
     backend: spec.externalTrafficPolicy === 'Local' ? selectorText(spec.selector ?? {}) : '',
     ports: (spec.ports ?? []).map(({ protocol = 'TCP', port }) => ({ protocol, port })),
   };
@@ -99,18 +95,6 @@ function readFamilies(service: ServiceShape): readonly Family[] | WishProblem {
   return families ?? problem(service, 'invalid-cluster-ips', 'spec.clusterIPs', texts, message);
 }
 
-function readRequestedAddresses(service: ServiceShape, annotations: Annotations): readonly Address[] | WishProblem {
-  const { field, value } = requestOf(service, annotations);
-  if (value === undefined) return [];
-  if (field === annotationField && service.spec?.loadBalancerIP) {
-    const message = 'and spec.loadBalancerIP both request addresses: remove spec.loadBalancerIP';
-    return problem(service, 'requested-twice', field, value, message);
-  }
-  const texts = field === annotationField ? value.split(',').map((text) => text.trim()) : [value];
-  const message = 'must be one address, or one of each family separated by a comma, such as 192.0.2.10,2001:db8::10';
-  return oneEachFamily(texts) ?? problem(service, 'invalid-load-balancer-ips', field, value, message);
-}
-
 /** An empty text names no pools. */
 function readPools(service: ServiceShape, annotations: Annotations): readonly string[] | WishProblem {
   const value = annotations[serviceAnnotations.addressPools];
@@ -124,23 +108,12 @@ function readPools(service: ServiceShape, annotations: Annotations): readonly st
   return new Set(names).size === names.length ? names : refuse('names a pool twice: remove one of the two');
 }
 
-/** Where the Service requests addresses; an empty text requests none. */
-function requestOf(service: ServiceShape, annotations: Annotations): { field: string; value: string | undefined } {
-  const annotated = readAnnotation(annotations, serviceAnnotations.loadBalancerIPs);
-  if (annotated) return { field: annotationField, value: annotated };
-  return { field: 'spec.loadBalancerIP', value: service.spec?.loadBalancerIP || undefined };
-}
-
 /** One address, or two of different families; undefined for anything else. */
 function oneEachFamily(texts: readonly string[]): readonly Address[] | undefined {
   if (texts.length > 2) return undefined;
   const addresses = texts.flatMap((text) => parseAddress(text) ?? []);
   const families = new Set(addresses.map((address) => address.family));
   return addresses.length === texts.length && families.size === texts.length ? addresses : undefined;
-}
-
-function sameFamilies(addresses: readonly Address[], families: readonly Family[]): boolean {
-  return addresses.length === families.length && addresses.every((address) => families.includes(address.family));
 }
 
 function selectorText(selector: Readonly<Record<string, string>>): string {

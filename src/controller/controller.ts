@@ -134,6 +134,7 @@ export class Controller {
     this.#useReservations(this.#configuration.current(), foundFor(reservations.list()));
     this.#configuration.onChange((config) => {
       this.#usePools(config);
+      this.#reconciler.adoptOrphans();
       this.#useReservations(config);
       this.#addAll(this.#services.keys());
     });

@@ -3,7 +3,7 @@ import { type Refusal, refusal, type Wish } from '../allocator/wish.ts';
 import { compareTexts } from '../api/label-selector.ts';
 import { deprecatedAnnotations, serviceAnnotations } from '../api/service-annotations.ts';
 import type { Config } from '../config/config.ts';
-import { type Address, formatAddress, parseAddress } from '../ip/address.ts';
+import { type Address, formatAddress, sameAddress } from '../ip/address.ts';
 import { isConflict, isNotFound } from '../kubernetes/api-error.ts';
 import { mergePatch } from '../kubernetes/apply.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
@@ -13,8 +13,18 @@ import { keyOf, type ObjectKey, services } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { changedConditions, type Finding, findingOf, findingOfProblem, hasCondition } from './assigned-condition.ts';
-import { askedByName } from './class-pools.ts';
+import {
+  assignedType,
+  changedConditions,
+  type Findings,
+  findingOf,
+  findingOfGone,
+  findingOfProblem,
+  goneText,
+  hasCondition,
+} from './assigned-condition.ts';
+import { type ClassBinding, isServed, statusAddresses } from './class-binding.ts';
+import { classFindings, noClassConditions } from './class-conditions.ts';
 import type { Sinces } from './earlier-run.ts';
 import { type Problem, type ReadWish, readWish } from './wish.ts';
 
@@ -41,9 +51,9 @@ export type ServiceReconcilerOptions = {
 };
 
 /** What the status should say: these addresses or none, and why; or whatever it says, because it is not ours. */
-type Verdict = { readonly assignment: Assignment | undefined; readonly finding: Finding | undefined } | 'untouched';
+type Verdict = { readonly assignment: Assignment | undefined; readonly findings: Findings } | 'untouched';
 
-const nothing: Verdict = { assignment: undefined, finding: undefined };
+const nothing: Verdict = { assignment: undefined, findings: { [assignedType]: undefined, ...noClassConditions } };
 
 /**
  * Makes a Service's status say what the allocator decided. The input is the Service as it is; what happened before does
@@ -55,6 +65,8 @@ export class ServiceReconciler {
   readonly #served = new Set<ObjectKey>();
   /** Services that do not have what they ask for → why, as it was last told. */
   readonly #unmet = new Map<ObjectKey, string>();
+  /** Services that keep what they have of a class that is gone. */
+  readonly #orphans = new Set<ObjectKey>();
 
   constructor(options: ServiceReconcilerOptions) {
     this.#options = options;
@@ -68,7 +80,21 @@ export class ServiceReconciler {
     const byAge = [...this.#options.services.list()].sort((a, b) => compareTexts(ageText(a), ageText(b)));
     for (const service of byAge) {
       const read = this.#serves(service) ? this.#readWish(service) : undefined;
-      if (read !== undefined && 'wish' in read) this.#adopt(keyOf(service), read.wish, addressesOf(service), sinces);
+      if (read !== undefined && 'wish' in read)
+        this.#adopt(keyOf(service), read.wish, statusAddresses(service), sinces);
+    }
+  }
+
+  /**
+   * When other pools are in force, before anybody is given addresses of them: whoever has kept some without a pool comes
+   * first.
+   */
+  adoptOrphans(): void {
+    for (const key of this.#orphans) {
+      const service = this.#options.services.get(key);
+      const read = service && this.#serves(service) ? this.#readWish(service) : undefined;
+      if (service === undefined || read === undefined || 'problem' in read) continue;
+      if (this.#options.allocator.assignment(key) === undefined) this.#adopt(key, read.wish, statusAddresses(service));
     }
   }
 
@@ -92,6 +118,7 @@ export class ServiceReconciler {
     if (service !== undefined && this.#serves(service)) return this.#converge(key, service);
     this.#release(key);
     this.#unmet.delete(key);
+    this.#orphans.delete(key);
     // A Service of another class is another controller's, annotation and all. One that is no LoadBalancer any more has
     // lost its class with its type, so what stands on it is taken back here.
     return service !== undefined && service.spec?.type !== 'LoadBalancer' && isMarked(service) ? nothing : 'untouched';
@@ -109,11 +136,13 @@ export class ServiceReconciler {
         return nothing;
       }
       this.#complainOfFailure(key, service, read.problem);
-      return { assignment: undefined, finding: findingOfProblem(read) };
+      return { assignment: undefined, findings: { [assignedType]: findingOfProblem(read) } };
     }
-    const { wish, slip } = read;
+    const { wish, slip, binding } = read;
+    if (binding?.state === 'gone') return this.#keepOrphan(key, service, wish, binding);
+    this.#orphans.delete(key);
     const { allocator } = this.#options;
-    const unknown = allocator.assignment(key) === undefined ? addressesOf(service) : [];
+    const unknown = allocator.assignment(key) === undefined ? statusAddresses(service) : [];
     const notAdopted = this.#adopt(key, wish, unknown);
     const decision = slip === undefined ? allocator.assign(key, wish, this.#now()) : this.#keep(key, wish, slip);
     const { outcome, lost = notAdopted } = decision;
@@ -121,15 +150,43 @@ export class ServiceReconciler {
     // Once: until the status is written, it goes on naming addresses that cannot be adopted.
     const isNews = this.#served.has(key) || !this.#unmet.has(key);
     if (lost !== undefined && isNews) this.#tellLost(key, service, lost);
+    const verdictOf = (assignment: Assignment | undefined): Verdict => ({
+      assignment,
+      findings: { [assignedType]: finding, ...classFindings(service, binding, wish, assignment) },
+    });
     if ('refused' in outcome) {
       this.#served.delete(key);
       this.#complainOfFailure(key, service, outcome.detail);
-      return { assignment: undefined, finding };
+      return verdictOf(undefined);
     }
     this.#served.add(key);
     if (slip === undefined) this.#unmet.delete(key);
     else this.#complain(key, service, 'LoadBalancerFailed', slip.problem);
-    return { assignment: outcome, finding };
+    return verdictOf(outcome);
+  }
+
+  /**
+   * The class of the Service is gone: it keeps what its status says it has, and is given nothing else. Only what is of
+   * some pool must be its own there.
+   */
+  #keepOrphan(key: ObjectKey, service: Service, wish: Wish, { name }: ClassBinding): Verdict {
+    const { allocator, config } = this.#options;
+    this.#orphans.add(key);
+    const has = statusAddresses(service);
+    const held = allocator.assignment(key)?.addresses.map(({ address }) => address);
+    const lost = this.#adopt(key, wish, held ?? has);
+    const owned = allocator.assignment(key)?.addresses ?? [];
+    const kept = has.flatMap((address) => {
+      const own = owned.find((one) => sameAddress(one.address, address));
+      if (own !== undefined) return own;
+      return config().poolOf(address) === undefined ? { address, pool: name } : [];
+    });
+    if (lost !== undefined && kept.length < has.length) this.#tellLost(key, service, lost);
+    this.#complain(key, service, 'LoadBalancerFailed', goneText(name));
+    return {
+      assignment: kept.length > 0 ? { addresses: kept } : undefined,
+      findings: { [assignedType]: findingOfGone(name) },
+    };
   }
 
   /** A slip in an annotation takes nothing away: the Service keeps what it has until it asks for something else. */
@@ -210,9 +267,7 @@ export class ServiceReconciler {
   }
 
   #serves(service: Service): boolean {
-    const { type, loadBalancerClass = '' } = service.spec ?? {};
-    const { config, loadBalancerClass: served } = this.#options;
-    return type === 'LoadBalancer' && config().serves(loadBalancerClass, served);
+    return isServed(service, this.#options.loadBalancerClass, this.#options.config());
   }
 
   #now(): number {
@@ -220,8 +275,7 @@ export class ServiceReconciler {
   }
 
   #readWish(service: Service): ReadWish {
-    const read = readWish(service, this.#namespaceOf(service)?.metadata.labels ?? {});
-    return 'wish' in read ? { ...read, wish: askedByName(read.wish, this.#options.config()) } : read;
+    return readWish(service, this.#namespaceOf(service)?.metadata.labels ?? {}, this.#options.config());
   }
 
   #namespaceOf(service: Service): Namespace | undefined {
@@ -232,13 +286,13 @@ export class ServiceReconciler {
 /** What has to change for the Service to say so; undefined when it does. */
 function patchOf(
   service: Service,
-  { assignment, finding }: Exclude<Verdict, 'untouched'>,
+  { assignment, findings }: Exclude<Verdict, 'untouched'>,
   now: number,
 ): object | undefined {
   const { resourceVersion, annotations = {} } = service.metadata;
   const pool = assignment && poolOf(assignment);
   const hasAddresses = addressText(service) === textOf(assignment);
-  const conditions = changedConditions(service.status?.conditions, finding, now);
+  const conditions = changedConditions(service.status?.conditions, findings, now);
   const isMarkedSo = annotations[serviceAnnotations.ipAllocatedFromPool] === pool;
   if (hasAddresses && isMarkedSo && conditions === undefined) return undefined;
   const ingress = assignment === undefined ? null : textsOf(assignment).map((ip) => ({ ip }));
@@ -276,11 +330,6 @@ function poolOf({ addresses }: Assignment): string {
 function isMarked({ metadata, status }: Service): boolean {
   const isOfPool = metadata.annotations?.[serviceAnnotations.ipAllocatedFromPool] !== undefined;
   return isOfPool || hasCondition(status?.conditions);
-}
-
-function addressesOf(service: Service): readonly Address[] {
-  const ingress = service.status?.loadBalancer?.ingress ?? [];
-  return ingress.flatMap(({ ip }) => (ip === undefined ? [] : (parseAddress(ip) ?? [])));
 }
 
 function ageText(service: Service): string {

@@ -1,3 +1,4 @@
+import { annotationPrefixes } from '../api/service-annotations.ts';
 import type { Namespace, Service } from '../kubernetes/core.ts';
 import { trimMetadata } from '../kubernetes/trim-metadata.ts';
 
@@ -6,7 +7,7 @@ import { trimMetadata } from '../kubernetes/trim-metadata.ts';
 export function trimService(service: Service): Service {
   return {
     ...service,
-    metadata: trimMetadata(service.metadata, ['metallb.io/', 'metallb.universe.tf/', 'garpoon.io/']),
+    metadata: trimMetadata(service.metadata, annotationPrefixes),
   };
 }
 

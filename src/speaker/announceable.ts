@@ -1,4 +1,4 @@
-import { readAnnotation, serviceAnnotations } from '../api/service-annotations.ts';
+import { foundAnnotation, serviceAnnotations } from '../api/service-annotations.ts';
 import type { Config, Pool } from '../config/config.ts';
 import type { WithdrawReason } from '../election/withdraw-reason.ts';
 import { type Address, parseAddress } from '../ip/address.ts';
@@ -40,7 +40,7 @@ export function statusAddresses(service: Service | undefined): readonly string[]
 
 /** Whether the Service has the annotation to share its address, with whatever value. */
 export function sharesAddress(service: Service): boolean {
-  return readAnnotation(service.metadata.annotations ?? {}, serviceAnnotations.allowSharedIP) !== undefined;
+  return foundAnnotation(service.metadata.annotations ?? {}, 'sharingKey') !== undefined;
 }
 
 function announcedAddresses(service: Service): readonly Address[] | 'invalid' {

@@ -1,4 +1,5 @@
 import { nodeAnnotations } from '../api/node-annotations.ts';
+import { annotationPrefixes } from '../api/service-annotations.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../kubernetes/core.ts';
 import { trimMetadata } from '../kubernetes/trim-metadata.ts';
 import { isElectionTaint } from './node-facts.ts';
@@ -10,7 +11,7 @@ export function trimService(service: Service): Service {
   const { type: kind, loadBalancerClass, externalTrafficPolicy } = spec ?? {};
   return {
     ...type,
-    metadata: trimMetadata(metadata, ['metallb.io/', 'metallb.universe.tf/', 'garpoon.io/']),
+    metadata: trimMetadata(metadata, annotationPrefixes),
     spec: {
       ...(kind === undefined ? {} : { type: kind }),
       ...(loadBalancerClass === undefined ? {} : { loadBalancerClass }),

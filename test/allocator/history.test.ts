@@ -51,6 +51,12 @@ const poolSets: readonly (readonly Pool[])[] = [
   [],
 ];
 
+/** Some that are in pools, and one that never is. */
+const anyWanted = fc.shuffledSubarray(
+  ['192.0.2.0', '192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2', '198.18.9.9'],
+  { minLength: 1, maxLength: 4 },
+);
+
 const anyWish: fc.Arbitrary<Wish> = fc
   .record(
     {
@@ -62,14 +68,17 @@ const anyWish: fc.Arbitrary<Wish> = fc
         { ...preferDual, families: [6, 4] },
         requireDual,
       ),
-      addresses: fc.option(
-        fc.constantFrom(['192.0.2.0'], ['192.0.2.1'], ['2001:db8::1'], ['2001:db8::1', '192.0.2.1']),
+      byName: fc.oneof(
+        { weight: 3, arbitrary: fc.constant({}) },
         {
-          freq: 4,
-          nil: [],
+          weight: 2,
+          arbitrary: fc
+            .constantFrom(['192.0.2.0'], ['192.0.2.1'], ['2001:db8::1'], ['2001:db8::1', '192.0.2.1'])
+            .map((addresses) => ({ addresses })),
         },
+        { weight: 3, arbitrary: anyWanted.map((wanted) => ({ wanted })) },
       ),
-      count: fc.constantFrom(1, 1, 1, 2, 3),
+      count: fc.constantFrom(1, 1, 1, 2, 3, 4),
       where: fc.oneof(
         { weight: 4, arbitrary: fc.constant({}) },
         { weight: 1, arbitrary: fc.constantFrom('a', 'b', 'c', 'none').map((pool) => ({ pool })) },
@@ -85,9 +94,24 @@ const anyWish: fc.Arbitrary<Wish> = fc
     },
     { noNullPrototype: true },
   )
-  .map(({ stack, where, ...wish }) =>
-    wishOf({ ...wish, ...where, ...(stack as Partial<Wish>), addresses: wish.addresses }),
-  );
+  .map(({ stack, where, byName, ...wish }) => {
+    const { families, familyPolicy } = stack as Pick<Wish, 'families' | 'familyPolicy'>;
+    const { addresses = [], wanted = [] }: { addresses?: readonly string[]; wanted?: readonly string[] } = byName;
+    const ofFamilies = wanted.filter((text) => families.includes(address(text).family));
+    const most = Math.max(
+      ...[4, 6].map((family) => ofFamilies.filter((text) => address(text).family === family).length),
+    );
+    const policy = familyPolicy === undefined ? {} : { familyPolicy };
+    return wishOf({
+      ...wish,
+      ...where,
+      ...policy,
+      families,
+      addresses,
+      wanted: ofFamilies,
+      count: Math.max(wish.count, most),
+    });
+  });
 
 /** Services that meet on one address and come into conflict only over ports. */
 const anySharer: fc.Arbitrary<Wish> = fc
@@ -117,6 +141,10 @@ const anyStep = fc.oneof(
   {
     weight: 12,
     arbitrary: fc.record({ do: fc.constant('assign' as const), service, wish: fc.oneof(anyWish, anySharer) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('count' as const), service, count: fc.integer({ min: 1, max: 4 }) }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('release' as const), service }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pools' as const), pools: fc.constantFrom(...poolSets) }) },
@@ -154,6 +182,9 @@ class History {
     switch (step.do) {
       case 'assign':
         this.#assign(step.service, step.wish);
+        break;
+      case 'count':
+        this.#recount(step.service, step.count);
         break;
       case 'release':
         this.#wishes.delete(step.service);
@@ -206,6 +237,24 @@ class History {
     const expected = this.#model.assign(service, wish);
     const { outcome, lost, missing } = this.#allocator.assign(service, wish, this.#model.now);
     assert.deepEqual({ outcome: shown(outcome), lost: lost?.refused, missing: missing !== undefined }, expected);
+  }
+
+  /** The Service asks for another number of addresses, and for the same otherwise: it keeps the others. */
+  #recount(service: string, count: number): void {
+    const wish = this.#wishes.get(service);
+    if (!wish || wish.addresses.length > 0) return;
+    const isWanted = (text: string) => wish.wanted.map(formatAddress).includes(text);
+    const textsOf = () => this.#model.held.get(service)?.places.map(({ address }) => formatAddress(address)) ?? [];
+    const before = textsOf();
+    const ofFamily = (family: number) => wish.wanted.filter((address) => address.family === family).length;
+    const now = Math.max(count, ofFamily(4), ofFamily(6));
+    this.#assign(service, { ...wish, count: now });
+    const after = textsOf();
+    if (now >= wish.count) assert.deepEqual(after.slice(0, before.length), before);
+    if (now >= wish.count || wish.families.length > 1) return;
+    let chosen = now - wish.wanted.length;
+    const kept = before.filter((text) => isWanted(text) || chosen-- > 0);
+    if (kept.length > 0) assert.deepEqual(after, kept);
   }
 
   /** A new allocator that has only what stands in the status of the Services. */

@@ -75,14 +75,16 @@ export class Model {
     const before = this.held.get(service)?.places ?? [];
     const had = before.map(({ address }) => address);
     const stayed = before.length > 0 ? this.#stay(service, wish, had) : { places: [], lost: undefined };
-    const found = stayed.places.length > 0 ? this.#completed(service, wish, stayed.places) : this.#find(service, wish);
+    const completed = stayed.places.length > 0 ? this.#completed(service, wish, stayed.places) : [];
+    const found = isEnough(completed, wish) ? completed : this.#find(service, wish);
     if (typeof found === 'string') {
       this.release(service);
       return { outcome: found, lost: stayed.lost, missing: false };
     }
     // Whoever is given something else begins anew, at the end, as the allocator has it: both go through the Services in
     // one order.
-    if (stayed.places.length === 0 && wish.addresses.length === 0) this.held.delete(service);
+    const staysOn = wish.addresses.length > 0 || had.some((address) => wants(wish, address));
+    if (found !== completed && !staysOn) this.held.delete(service);
     this.#put(service, wish, found, before);
     const missing = wish.addresses.length === 0 && found.length < wish.families.length * wish.count;
     return { outcome: shown({ addresses: found }), lost: stayed.lost, missing };
@@ -191,11 +193,14 @@ export class Model {
     const hasLostFamily = addresses.some(({ family }) => !places.some(({ address }) => address.family === family));
     const isTooFew = wish.pools.length === 0 || wish.familyPolicy !== 'PreferDualStack' || places.length === 0;
     if (hasLostFamily && isTooFew) return { places: [], ...lost };
-    const ofFamily = (family: number) => places.filter(({ address }) => address.family === family);
-    return {
-      places: places.filter((place) => ofFamily(place.address.family).indexOf(place) < wish.count),
-      ...lost,
-    };
+    const chosen = (family: number) =>
+      places.filter(({ address }) => address.family === family && !wants(wish, address));
+    const kept = places.filter(
+      (place) =>
+        wants(wish, place.address) ||
+        chosen(place.address.family).indexOf(place) < chosenCount(wish, place.address.family),
+    );
+    return { places: kept, ...(kept.length === 0 && lost.lost === undefined ? { lost: 'not-requested' } : lost) };
   }
 
   /** Up to `count` addresses: first those that wait for this Service, then those for anybody. */
@@ -206,6 +211,7 @@ export class Model {
       (address) =>
         address.family === family &&
         isNew(address) &&
+        !wants(wish, address) &&
         !this.#comeObjection(pool, address, service, wish) &&
         !pool.draining,
     );
@@ -221,8 +227,9 @@ export class Model {
     const found: Place[] = [];
     for (const family of wish.families.toSorted()) {
       for (const pool of pools) {
-        const count = [...has, ...found].filter(({ address }) => address.family === family).length;
-        found.push(...this.#candidates(pool, family, wish.count - count, service, wish));
+        const chosen = [...has, ...found].filter(({ address }) => address.family === family && !wants(wish, address));
+        const count = chosenCount(wish, family) - chosen.length;
+        found.push(...this.#candidates(pool, family, count, service, wish));
       }
     }
     return found;
@@ -230,17 +237,65 @@ export class Model {
 
   #completed(service: string, wish: Wish, places: readonly Place[]): readonly Place[] {
     if (wish.addresses.length > 0) return places;
+    const wanted = this.#wanted(service, wish, places, places[0]?.pool).places;
     const named = wish.pools.length > 0 ? wish.pools : [places[0]?.pool];
-    const pools = named.flatMap((name) => this.pools.find((pool) => pool.name === name && admits(pool, wish)) ?? []);
-    return [...places, ...this.#additions(pools, service, wish, places)];
+    return [...places, ...wanted, ...this.#additions(this.#admitting(named, wish), service, wish, places)];
   }
 
   #find(service: string, wish: Wish): readonly Place[] | RefusalReason {
     if (wish.addresses.length > 0) return this.#requested(service, wish);
-    // What it has is as good for it as what is free.
+    // What was chosen for it is as good for it as what is free.
     const free = this.copy();
-    free.held.delete(service);
-    return free.#findFree(service, wish);
+    const before = free.held.get(service);
+    const wanted = before?.places.filter(({ address }) => wants(wish, address)) ?? [];
+    if (before && wanted.length > 0) free.held.set(service, { ...before, places: wanted });
+    else free.held.delete(service);
+    return free.#findBesideWanted(service, wish);
+  }
+
+  /** Beside the wanted addresses, had or not, all of one pool; or of the pools that are named. */
+  #findBesideWanted(service: string, wish: Wish): readonly Place[] | RefusalReason {
+    const placed = wish.wanted.map((address) => this.#placeOf(wish, address, undefined));
+    const bases = new Set(placed.flatMap((pool) => (typeof pool === 'string' ? [] : pool.name)));
+    const groups = wish.pools.length === 0 ? [...bases].map((name) => [name]) : bases.size > 0 ? [wish.pools] : [];
+    const why: RefusalReason[] = [];
+    for (const names of groups) {
+      const pools = this.#admitting(names, wish);
+      const { places, unmet } = this.#wanted(service, wish, [], wish.pools.length > 0 ? undefined : names[0]);
+      const found = [...places, ...this.#additions(pools, service, wish, [])];
+      if (isEnough(found, wish)) return found;
+      why.push(...unmet);
+      const isShort = (family: number) =>
+        found.filter(({ address }) => address.family === family && !wants(wish, address)).length <
+        chosenCount(wish, family);
+      if (wish.families.some(isShort))
+        why.push(pools.every(({ draining }) => draining) ? 'pool-draining' : 'exhausted');
+    }
+    if (groups.length === 0) {
+      const found = this.#findFree(service, wish);
+      if (typeof found !== 'string' || wish.wanted.length === 0) return found;
+      why.push(...this.#wanted(service, wish, [], undefined).unmet);
+      if (wish.families.some((family) => chosenCount(wish, family) > 0)) why.push(found);
+    }
+    return why.find((reason) => passing.includes(reason)) ?? why[0]!;
+  }
+
+  #wanted(
+    service: string,
+    wish: Wish,
+    has: readonly Place[],
+    base: string | undefined,
+  ): { readonly places: readonly Place[]; readonly unmet: readonly RefusalReason[] } {
+    const lacking = wish.wanted.filter((address) => !has.some((place) => sameAddress(place.address, address)));
+    const found = lacking.map((address) => this.#byName(service, wish, address, base));
+    return {
+      places: found.filter((one) => typeof one !== 'string'),
+      unmet: found.filter((one) => typeof one === 'string'),
+    };
+  }
+
+  #admitting(names: readonly (string | undefined)[], wish: Wish): readonly Pool[] {
+    return names.flatMap((name) => this.pools.find((pool) => pool.name === name && admits(pool, wish)) ?? []);
   }
 
   #requested(service: string, wish: Wish): readonly Place[] | RefusalReason {
@@ -248,16 +303,21 @@ export class Model {
     if (whole) return whole;
     const places: Place[] = [];
     for (const address of wish.addresses) {
-      const pool = this.#placeOf(wish, address, places[0]?.pool);
-      if (typeof pool === 'string') return pool;
-      const isThere = this.holders(address).some(([holder]) => holder === service);
-      const objection = isThere
-        ? (this.#refusal(pool, address) ?? this.conflict(pool, address, service, wish))
-        : (this.#comeObjection(pool, address, service, wish) ?? (pool.draining ? 'pool-draining' : undefined));
-      if (objection) return objection;
-      places.push({ address, pool: pool.name });
+      const found = this.#byName(service, wish, address, places[0]?.pool);
+      if (typeof found === 'string') return found;
+      places.push(found);
     }
     return places;
+  }
+
+  #byName(service: string, wish: Wish, address: Address, base: string | undefined): Place | RefusalReason {
+    const pool = this.#placeOf(wish, address, base);
+    if (typeof pool === 'string') return pool;
+    const isThere = this.holders(address).some(([holder]) => holder === service);
+    const objection = isThere
+      ? (this.#refusal(pool, address) ?? this.conflict(pool, address, service, wish))
+      : (this.#comeObjection(pool, address, service, wish) ?? (pool.draining ? 'pool-draining' : undefined));
+    return objection ?? { address, pool: pool.name };
   }
 
   #findFree(service: string, wish: Wish): readonly Place[] | RefusalReason {
@@ -286,15 +346,14 @@ export class Model {
 
   #ofPools(pools: readonly Pool[], service: string, wish: Wish): Place[] | undefined {
     const found = this.#additions(pools, service, wish, []);
-    const has = (family: number) => found.some(({ address }) => address.family === family);
-    const isEnough = wish.familyPolicy === 'PreferDualStack' ? wish.families.some(has) : wish.families.every(has);
-    return isEnough ? found : undefined;
+    return isEnough(found, wish) ? found : undefined;
   }
 
   #ofOnePool(pools: readonly Pool[], service: string, wish: Wish): Place[] | undefined {
     const offers = pools.map((pool) => this.#additions([pool], service, wish, []));
     const of = (offer: Place[], family: number) => offer.filter(({ address }) => address.family === family);
-    const whole = offers.find((offer) => offer.length === wish.families.length * wish.count);
+    const most = wish.families.reduce((sum, family) => sum + chosenCount(wish, family), 0);
+    const whole = offers.find((offer) => offer.length === most && isEnough(offer, wish));
     const each = offers.find((offer) => wish.families.every((family) => of(offer, family).length > 0));
     if (whole || each || wish.familyPolicy !== 'PreferDualStack') return whole ?? each;
     const halves = wish.families.map((family) =>
@@ -320,6 +379,28 @@ export class Model {
     const until = this.now + Math.max(pool.coolDown, retainFor);
     if (until > this.now) this.kept.set(text, { service, since: this.now, retainFor, until });
   }
+}
+
+const passing: readonly RefusalReason[] = [
+  'exhausted',
+  'in-use',
+  'port-conflict',
+  'address-reserved',
+  'cooling-down',
+  'node-address',
+];
+
+function isEnough(places: readonly Place[], { families, familyPolicy }: Wish): boolean {
+  const has = (family: number) => places.some(({ address }) => address.family === family);
+  return familyPolicy === 'PreferDualStack' ? families.some(has) : families.every(has);
+}
+
+function wants({ wanted }: Wish, address: Address): boolean {
+  return wanted.some((one) => sameAddress(one, address));
+}
+
+function chosenCount({ count, wanted }: Wish, family: number): number {
+  return count - wanted.filter((address) => address.family === family).length;
 }
 
 function textOf(pool: Pool): string {

@@ -105,7 +105,7 @@ test('what is missing is told, and comes when there is room', () => {
   allocator.assign('z', wishOf({ pool: 'b' }), 0);
   const wish = wishOf({ pool: 'b', count: 3 });
   const { missing } = allocator.assign('x', wish, 0);
-  assert.equal(missing?.detail, '2 of 3 IPv4 addresses assigned: pool b is full: 4 of 4 in use');
+  assert.equal(missing?.detail, '2 of 3 assigned, pool b is full: 4 of 4 in use');
   assert.deepEqual(allocator.takeCalled(0), []);
   allocator.release('y', 0);
   assert.deepEqual(allocator.takeCalled(0), ['x']);
@@ -145,4 +145,17 @@ test('an adopted Service keeps as many addresses as it asks for', () => {
   allocator.setPools(pools, 0);
   const addresses = ['198.51.100.2', '198.51.100.1', '198.51.100.0'].map(address);
   assert.equal(shown(allocator.adopt('x', wishOf({ count: 2 }), addresses, 0).outcome), 'b: 198.51.100.2 198.51.100.1');
+});
+
+test('of those who share and have no ports, each is called for an address that another of them was given', () => {
+  const allocator = new Allocator();
+  allocator.setPools(pools, 0);
+  const wish = wishOf({ pool: 'a', count: 2, sharingKey: 'k' });
+  allocator.assign('u', wishOf({ pool: 'a' }), 0);
+  for (const service of ['x', 'y']) assert.equal(shown(allocator.assign(service, wish, 0).outcome), 'a: 192.0.2.1');
+  allocator.release('u', 0);
+  for (const service of ['x', 'y']) {
+    assert.deepEqual(allocator.takeCalled(0), [service]);
+    assert.equal(shown(allocator.assign(service, wish, 0).outcome), 'a: 192.0.2.1 192.0.2.0');
+  }
 });

@@ -33,7 +33,12 @@ export function reservationOf(
 }
 
 /** Any IPv4 address for a Service of namespace `shop` without labels, unless the case says otherwise. */
-export function wishOf(wish: Partial<Omit<Wish, 'addresses'>> & { readonly addresses?: readonly string[] } = {}): Wish {
+export function wishOf(
+  wish: Partial<Omit<Wish, 'addresses' | 'wanted'>> & {
+    readonly addresses?: readonly string[];
+    readonly wanted?: readonly string[];
+  } = {},
+): Wish {
   return {
     namespace: 'shop',
     namespaceLabels: {},
@@ -48,6 +53,7 @@ export function wishOf(wish: Partial<Omit<Wish, 'addresses'>> & { readonly addre
     ports: [],
     ...wish,
     addresses: (wish.addresses ?? []).map(address),
+    wanted: (wish.wanted ?? []).map(address),
   };
 }
 

@@ -105,7 +105,7 @@ test('when a Service that was called goes away, the next one is called', () => {
 test('a Service that has one family is called for the other when its own pool has it', () => {
   const allocator = full(pair, [['u', wishOf({ families: [6] })]]);
   const { missing } = allocator.assign('waits', wishOf(preferDual), 0);
-  assert.equal(missing?.detail, '0 of 1 IPv6 address assigned: pool a is full: 1 of 1 IPv6 addresses in use');
+  assert.equal(missing?.detail, '1 of 1 IPv4 and 0 of 1 IPv6 assigned, pool a is full: 1 of 1 IPv6 addresses in use');
   allocator.release('u', 0);
   assert.deepEqual(allocator.takeCalled(0), ['waits']);
   assert.equal(shown(allocator.assign('waits', wishOf(preferDual), 0).outcome), 'a: 192.0.2.0 2001:db8::');

@@ -66,6 +66,35 @@ test(
   }),
 );
 
+for (const [what, annotations, expected] of [
+  ['one', {}, 'True Assigned 1 of 1 assigned'],
+  ['three', { 'garpoon.io/external-ips-count': '3' }, 'True Assigned 3 of 3 assigned'],
+  [
+    'more than there are',
+    { 'garpoon.io/external-ips-count': '4' },
+    'False Incomplete 3 of 4 assigned, pool lan is full: 4 of 4 in use',
+  ],
+  [
+    'one that another has',
+    { 'garpoon.io/external-ips': '192.0.2.11,192.0.2.10' },
+    'False Incomplete 1 of 2 assigned, 192.0.2.10 is in use by default/other, which has no sharing key',
+  ],
+] as const) {
+  test(
+    `a Service that asks for ${what} has a condition with the number: ${expected}`,
+    inWorld(async (world, cluster) => {
+      await cluster.pool('lan', lan(4));
+      await cluster.service('other', {}, { annotations: { [wantAddress]: '192.0.2.10' } });
+      await world.start();
+      await world.has('other', '192.0.2.10');
+      await cluster.service('web', {}, { annotations });
+      const [status, reason, ...message] = expected.split(' ');
+      await says(cluster, 'web', `${status} ${reason}`);
+      assert.equal((await conditionOf(cluster, 'web'))?.message, message.join(' '));
+    }),
+  );
+}
+
 const full: Condition = {
   type,
   status: 'False',
@@ -76,6 +105,7 @@ const full: Condition = {
 
 for (const [what, change, isNews, isTransition] of [
   ['another count', { message: 'pool lan-2 is full: 10 of 10 in use' }, false, false],
+  ['another number of its own', { message: '2 of 3 assigned, pool lan-2 is full: 2 of 2 in use' }, true, false],
   ['another pool', { message: 'pool lan-3 is full: 2 of 2 in use' }, true, false],
   ['another reason', { reason: 'NoPool' }, true, false],
   ['another status', { status: 'True', reason: 'Assigned' }, true, true],
@@ -83,7 +113,7 @@ for (const [what, change, isNews, isTransition] of [
   test(`${what} is ${isNews ? 'written' : 'no news'}, ${isTransition ? 'and' : 'but'} ${isTransition ? 'a' : 'no'} transition`, () => {
     const { status, reason, message } = { ...full, ...change };
     const finding = { status, reason, message };
-    const changed = changedConditions([full], finding, Date.UTC(2026, 5, 7, 8, 9, 10, 999));
+    const changed = changedConditions([full], { [type]: finding }, Date.UTC(2026, 5, 7, 8, 9, 10, 999));
     const lastTransitionTime = isTransition ? '2026-06-07T08:09:10Z' : full.lastTransitionTime;
     assert.deepEqual(changed, isNews ? [{ type, ...finding, lastTransitionTime }] : undefined);
   });
