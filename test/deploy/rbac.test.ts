@@ -6,16 +6,21 @@ import { Webhooks } from '../../src/controller/webhooks.ts';
 import { ApiClient } from '../../src/kubernetes/client.ts';
 import {
   addressReservations,
+  bgpAdvertisements,
+  bgpPeers,
+  bgpSessionStatuses,
   configurationStates,
   ipAddressPools,
+  serviceBGPStatuses,
   serviceL2Statuses,
 } from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
-import type { KubernetesObject, Pod } from '../../src/kubernetes/core.ts';
+import type { KubernetesObject, Pod, Secret } from '../../src/kubernetes/core.ts';
 import {
   customResourceDefinitions,
   daemonSets,
   pods,
+  type Resource,
   secrets,
   validatingWebhookConfigurations,
 } from '../../src/kubernetes/resource.ts';
@@ -23,11 +28,13 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { parseFlags } from '../../src/runtime/flags.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { systemUptime } from '../../src/runtime/uptime.ts';
+import { BgpSpeaker } from '../../src/speaker/bgp/bgp-speaker.ts';
 import { willReturn } from '../../src/speaker/return-prospect.ts';
 import { Speaker } from '../../src/speaker/speaker.ts';
 import { FakeResponder, sha256 } from '../speaker/support.ts';
 import { impatient, system, TestCluster } from '../support/cluster.ts';
 import { eventually, suite } from '../support/suite.ts';
+import { TcpNetwork } from '../support/tcp-network.ts';
 import { containerOf, manifest, manifests } from './manifests.ts';
 import { covers, describe, type Permission, permissionAsked, permissionsGranted } from './rbac.ts';
 import { RecordingProxy } from './recording-proxy.ts';
@@ -126,6 +133,23 @@ async function askedInALife(): Promise<Asked> {
     speakerLabels: 'app=garpoon,component=speaker',
     ignoreExcludeLabel: false,
     hash: sha256,
+    bgp: (read) =>
+      new BgpSpeaker({
+        ...shared,
+        ...read,
+        client: clients[1]!,
+        nodeName: 'node-a',
+        podName: 'speaker-1',
+        ignoreExcludeLabel: false,
+        defaults: 'frr',
+        drainTime: 0,
+        transport: new TcpNetwork(systemClock).transport({ family: 4, value: 1n }),
+        discovery: { watch: () => {}, neighborOn: () => undefined },
+        listen: () => Promise.reject(new Error('nobody connects')),
+        bfd: { setBfdSessions: () => {}, bfdSessions: () => [] },
+        interfaces: () => [],
+        hash: sha256,
+      }),
   });
   try {
     await cluster.node('node-a');
@@ -192,6 +216,53 @@ async function madeBy(cluster: TestCluster, pod: string): Promise<void> {
   }));
 }
 
+/** There is a router, and addresses are announced to it. */
+async function routed(cluster: TestCluster): Promise<void> {
+  const data = { password: Buffer.from('secret').toString('base64') };
+  await cluster.put(secrets, {
+    metadata: { name: 'router', namespace: system },
+    type: 'kubernetes.io/basic-auth',
+    data,
+  } as Secret);
+  await cluster.put(bgpPeers, {
+    metadata: { name: 'tor', namespace: system },
+    spec: { myASN: 64_512, peerASN: 64_500, peerAddress: '198.18.0.2', passwordSecret: { name: 'router' } },
+  });
+  await cluster.put(bgpAdvertisements, { metadata: { name: 'all', namespace: system }, spec: {} });
+}
+
+/** What is told of it, by kinds of objects that have lost their labels once. */
+async function toldOfRouters(cluster: TestCluster): Promise<void> {
+  for (const [kind, isTold] of [
+    [serviceBGPStatuses, (status: object) => 'peers' in status],
+    [bgpSessionStatuses, (status: object) => 'state' in status],
+  ] as const) {
+    const object = await eventually(`there is one of ${kind.plural}`, async () => {
+      const { items } = await cluster.client.list(kind as Resource<KubernetesObject>, { namespace: system });
+      return items?.find((one) => 'status' in one && isTold(one.status as object));
+    });
+    const key = `${system}/${object.metadata.name}`;
+    await cluster.change(kind as Resource<KubernetesObject>, key, (one) => ({
+      ...one,
+      metadata: { ...one.metadata, labels: {} },
+    }));
+    await eventually('it has its labels again', async () => {
+      const labels = (await cluster.client.get(kind as Resource<KubernetesObject>, key))?.metadata.labels;
+      return labels?.['metallb.io/node'] === 'node-a';
+    });
+  }
+}
+
+async function unrouted(cluster: TestCluster): Promise<void> {
+  await cluster.client.delete(bgpPeers, `${system}/tor`);
+  for (const kind of [serviceBGPStatuses, bgpSessionStatuses]) {
+    await eventually(`there is none of ${kind.plural}`, async () => {
+      const { items } = await cluster.client.list(kind as Resource<KubernetesObject>, { namespace: system });
+      return items?.length === 0;
+    });
+  }
+}
+
 async function live(cluster: TestCluster, responder: FakeResponder): Promise<void> {
   const told = (service: string, reason: string, times: number) =>
     eventually(`${service} was told ${reason} ${times} times`, async () => {
@@ -213,6 +284,7 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
     return (await cluster.client.get(addressReservations, reservation))?.status !== undefined;
   });
   await cluster.advertisement('lan');
+  await routed(cluster);
   await cluster.service('web');
   await cluster.endpoints('web', [{ node: 'node-a' }]);
   await told('web', 'IPAllocated', 1);
@@ -227,6 +299,7 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
   await eventually('it has its labels again', async () => {
     return (await cluster.client.get(serviceL2Statuses, place))?.metadata.labels?.['metallb.io/node'] === 'node-a';
   });
+  await toldOfRouters(cluster);
   await cluster.service('api');
   await told('api', 'AllocationFailed', 1);
 
@@ -248,6 +321,7 @@ async function live(cluster: TestCluster, responder: FakeResponder): Promise<voi
     return (await cluster.client.get(serviceL2Statuses, place)) === undefined;
   });
   await inUse(0);
+  await unrouted(cluster);
 
   for (const key of [`${system}/controller`, `${system}/speaker-node-a`]) {
     const reported = (text: string) =>

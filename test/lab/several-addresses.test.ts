@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { updateStatus } from '../../src/kubernetes/apply.ts';
 import { ipAddressPools, l2Advertisements, serviceL2Statuses } from '../../src/kubernetes/config-kinds.ts';
 import { services } from '../../src/kubernetes/resource.ts';
 import { deployments } from '../../src/lab/cluster/workload-objects.ts';
@@ -54,13 +53,11 @@ test.before(async () => {
     metadata: { name: 'web', namespace },
     spec: { replicas: 2, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } },
   } as Parameters<typeof client.create>[1]);
-  await assignByHand();
   for (const name of serviceNames) {
     await client.create(services, {
       metadata: { name, namespace, annotations: { 'garpoon.io/external-ips-count': String(each) } },
       spec: { type: 'LoadBalancer', selector: labels, ports: [{ port: 80 }] },
     });
-    await assigned(name);
   }
   const owner = await eventually('every address is assigned', async () => {
     const { items = [] } = await client.list(services, { namespace });
@@ -74,21 +71,8 @@ test.before(async () => {
 });
 test.after(async () => {
   await lab?.close();
-  rmSync(state, { recursive: true });
+  if (!process.env.KEEP) rmSync(state, { recursive: true });
 });
-
-/** TEMPORARY, until the controller reads the annotation: it is out of the way, and the test writes what it would. */
-async function assignByHand(): Promise<void> {
-  await lab.garpoon.kill('controller');
-}
-async function assigned(name: string): Promise<void> {
-  const first = each * serviceNames.indexOf(name);
-  const ingress = addresses.slice(first, first + each).map((ip) => ({ ip }));
-  await updateStatus(lab.client, services, `${namespace}/${name}`, (service) => ({
-    ...service,
-    status: { loadBalancer: { ingress } },
-  }));
-}
 
 const nodeOf = (mac: string) => lab.network.topology.nodes.find((node) => node.mac === mac)?.name ?? mac;
 
