@@ -45,7 +45,8 @@ export function negotiate(settings: PeerSettings, ours: Open, peer: Open): Negot
   if (families.length === 0) return noCommonFamily(settings, ours, peer);
   const both = (kind: Capability['kind']) => has(ours, kind) && has(peer, kind);
   const restart = gracefulRestartOf(peer);
-  const gracefulRestart = both('graceful-restart') && (restart?.families.length ?? 0) > 0;
+  // Who only helps others to restart lists no families (RFC 4724 section 3).
+  const gracefulRestart = both('graceful-restart');
   return {
     peer,
     internal: peer.asn === settings.localAsn,

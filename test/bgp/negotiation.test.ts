@@ -61,10 +61,10 @@ const rows: readonly (readonly [string, Partial<PeerSettings>, Partial<Open>, Pa
   ],
   ['only the router takes them', {}, { capabilities: [...routerCapabilities, extended] }, { extendedNextHop: false }],
   [
-    'a helper of graceful restart without families keeps nothing',
+    'a helper of graceful restart, which lists no families, keeps ours',
     everything,
     { capabilities: [mp(4), graceful(true)] },
-    { gracefulRestart: false, gracefulNotification: false },
+    { gracefulRestart: true, gracefulNotification: true },
   ],
   [
     'graceful restart without notification',
