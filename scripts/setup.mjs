@@ -40,6 +40,10 @@ const profiles = {
       serf: 'serf',
       vtysh: 'frr',
       birdc: 'bird2',
+      gobgpd: 'gobgpd',
+      exabgp: 'exabgp',
+      // FRR has a bgpd of its own, elsewhere.
+      bgpctl: 'openbgpd',
       openssl: 'openssl',
       bridge: 'iproute2',
     },

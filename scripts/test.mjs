@@ -13,14 +13,17 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
 process.chdir(root);
 
-/** Real packets, real peers and real time: one at a time, so that they do not disturb each other's timings. */
-const serial = /^test\/(net|interop|lab|e2e)\//;
+/** Real packets and real time: one at a time, so that they do not disturb each other's timings. */
+const serial = /^test\/(net|lab|e2e)\//;
+/** Real peers, for which one mostly waits: side by side, after all that takes the processors. */
+const waiting = /^test\/interop\//;
+const needsMore = (file) => serial.test(file) || waiting.test(file);
 const fileLimit = 240_000;
 const args = process.argv.slice(2);
 const everything = args.length === 0;
 const files = everything
   ? testFiles('test')
-  : args.flatMap((arg) => (arg === 'unit' ? testFiles('test').filter((file) => !serial.test(file)) : testFiles(arg)));
+  : args.flatMap((arg) => (arg === 'unit' ? testFiles('test').filter((file) => !needsMore(file)) : testFiles(arg)));
 if (files.length === 0) {
   console.error(`no test file matches ${args.join(' ')}`);
   process.exit(1);
@@ -39,18 +42,23 @@ if (everything) {
   await step('node scripts/apiserver.mjs', [process.execPath, 'scripts/apiserver.mjs', '--if-possible'], 960_000);
   await step('node scripts/go-member.mjs', [process.execPath, 'scripts/go-member.mjs', '--if-possible'], 200_000);
 }
-const parallel = files.filter((file) => !serial.test(file));
-const width = Math.max(1, availableParallelism());
-await Promise.all(
-  Array.from({ length: width }, async () => {
-    for (let file = parallel.shift(); file !== undefined; file = parallel.shift()) await testFile(file);
-  }),
-);
+await sideBySide(files.filter((file) => !needsMore(file)));
+await sideBySide(files.filter((file) => waiting.test(file)));
 for (const file of files.filter((name) => serial.test(name))) await testFile(file);
 
 if (total.skipped > 0) console.log(`\n${total.skipped} skipped: see SKIPPED above`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed === 0 ? 0 : 1);
+
+async function sideBySide(names) {
+  const left = [...names];
+  const width = Math.max(1, availableParallelism());
+  await Promise.all(
+    Array.from({ length: width }, async () => {
+      for (let file = left.shift(); file !== undefined; file = left.shift()) await testFile(file);
+    }),
+  );
+}
 
 async function testFile(file) {
   await step(file, [process.execPath, file], fileLimit);

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 
 // Where `ip` and its like are; an ordinary user's PATH often lacks it.
@@ -86,6 +86,8 @@ function removeLeftovers(): void {
   if (created > 0 || !existsSync(registry)) return;
   for (const name of readdirSync(registry)) {
     const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
-    if (pid > 0 && !existsSync(`/proc/${pid}`)) run('ip', 'netns', 'delete', name);
+    if (!(pid > 0) || existsSync(`/proc/${pid}`)) continue;
+    // Somebody else may be doing the same at this moment.
+    spawnSync('ip', ['netns', 'delete', name], { stdio: 'ignore' });
   }
 }

@@ -1,0 +1,4 @@
+import { bird } from '../../support/routers/bird.ts';
+import { testWith } from './matrix.ts';
+
+testWith(bird);

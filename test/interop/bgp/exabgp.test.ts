@@ -1,0 +1,4 @@
+import { exabgp } from '../../support/routers/exabgp.ts';
+import { testWith } from './matrix.ts';
+
+testWith(exabgp);
