@@ -66,7 +66,7 @@ test.before(async () => {
     );
     const found = new Map(rows.map(([ip, { metadata }]) => [ip, metadata.name]));
     return found.size === addresses.length ? found : undefined;
-  });
+  }, 30_000);
   serviceOf = addresses.map((address) => owner.get(address)!);
 });
 test.after(async () => {
