@@ -58,10 +58,13 @@ test('every file that the build of the addon reads is there', () => {
   const listed = read('native/sources.txt').split('\n').filter(Boolean);
   const recipe = read('binding.gyp').replaceAll(/#.*/g, '');
   const named = [...recipe.matchAll(/native\/\w+\.\w+/g)].map(([file]) => file);
-  assert.ok(listed.length > 0 && named.includes('native/addon.cc'), `${listed} ${named}`);
+  assert.ok(listed.length > 0 && named.includes('native/sources.txt'), `${listed} ${named}`);
+  // These the recipe finds by a pattern.
+  const addons = readdirSync('native').filter((file) => /^addon.*\.cc$/.test(file));
+  assert.ok(recipe.includes('ls native/addon*.cc') && addons.includes('addon.cc'), `${addons}`);
   const sources = files.filter((file) => /^native\/.*\.(cc|h)$/.test(file));
   const included = sources.flatMap((file) => [...read(file).matchAll(/^#include "(.*)"$/gm)].map((match) => match[1]));
-  const wanted = [...named, ...[...listed, ...included].map((file) => `native/${file}`)];
+  const wanted = [...named, ...[...listed, ...addons, ...included].map((file) => `native/${file}`)];
   assert.deepEqual(
     wanted.filter((file) => !files.includes(file)),
     [],

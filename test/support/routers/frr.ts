@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Family } from '../../../src/ip/address.ts';
 import { ask, Daemon, type Place } from './daemon.ts';
@@ -70,10 +70,12 @@ class Frr implements Router {
         '-f',
         `/etc/frr/${name}.conf`,
       ];
+      const socket = join(running, name === 'zebra' ? 'zserv.api' : `${name}.vty`);
+      // Of a run before: bgpd that finds no zebra behind it tries again after ten seconds.
+      rmSync(socket, { force: true });
       const daemon = Daemon.start(this.#place, name, [`${programs}/${name}`, ...options]);
       this.#daemons.push(daemon);
-      const socket = name === 'zebra' ? 'zserv.api' : `${name}.vty`;
-      await daemon.ready(() => existsSync(join(running, socket)));
+      await daemon.ready(() => existsSync(socket));
     }
     const refused = this.log()
       .split('\n')
