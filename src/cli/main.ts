@@ -14,6 +14,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'announce addresses from this node (one per node)',
     load: async () => (await import('../speaker/main.ts')).main,
   },
+  status: {
+    summary: 'what the speakers do, as they tell it to the cluster',
+    load: async () => (await import('./status.ts')).main,
+  },
   lab: {
     summary: 'a bare-metal LAN on this machine, to try it, demo it, test it',
     load: async () => (await import('../lab/main.ts')).main,

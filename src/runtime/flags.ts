@@ -8,6 +8,8 @@ export type Flag = FlagTexts & (TextKind | IntegerKind | { readonly kind: 'port'
 
 type FlagTexts = {
   readonly help: string;
+  /** One letter: `o` for `-o json`. */
+  readonly short?: string;
   readonly env?: string;
   readonly default?: string;
   readonly optional?: true;
@@ -53,7 +55,10 @@ export function parseFlags<const S extends FlagSet>(
     const options = Object.fromEntries(
       Object.entries(flags).map(([name, flag]) => [
         name,
-        { type: flag.kind === 'boolean' ? ('boolean' as const) : ('string' as const) },
+        {
+          type: flag.kind === 'boolean' ? ('boolean' as const) : ('string' as const),
+          ...(flag.short === undefined ? {} : { short: flag.short }),
+        },
       ]),
     );
     given = parseArgs({ args: [...argv], options, allowPositionals: true, allowNegative: true });
@@ -75,7 +80,8 @@ export function parseFlags<const S extends FlagSet>(
 export function describeFlags(flags: FlagSet): string {
   return Object.entries(flags)
     .map(([name, flag]) => {
-      const form = flag.kind === 'boolean' ? `--${name}` : `--${name}=${flag.kind.toUpperCase()}`;
+      const short = flag.short === undefined ? '' : `-${flag.short}, `;
+      const form = `${short}--${name}${flag.kind === 'boolean' ? '' : `=${flag.kind.toUpperCase()}`}`;
       const notes = [
         flag.default === undefined || flag.default === '' ? '' : `default ${flag.default}`,
         flag.env === undefined ? '' : `or $${flag.env}`,

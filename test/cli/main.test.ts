@@ -24,7 +24,8 @@ test('--version prints the version of package.json', async () => {
 test('--help lists the commands', async () => {
   const { code, stdout } = await garpoon('--help');
   assert.equal(code, 0);
-  for (const command of ['controller', 'speaker', 'lab']) assert.match(stdout, new RegExp(`^ +${command} `, 'm'));
+  for (const command of ['controller', 'speaker', 'status', 'lab'])
+    assert.match(stdout, new RegExp(`^ +${command} `, 'm'));
 });
 
 for (const command of ['controller', 'speaker', 'lab']) {

@@ -59,6 +59,15 @@ test('a number below zero is one where the range goes so far', () => {
   assert.ok('values' in parsed && parsed.values.offset === -5);
 });
 
+for (const argv of [['-o', 'json'], ['-ojson'], ['--output=json'], ['--output', 'json']]) {
+  test(`${argv.join(' ')} is the same as any other spelling of it`, () => {
+    const output = { output: { kind: 'text', short: 'o', help: 'form', default: 'table' } } as const;
+    const parsed = parseFlags(output, argv, {});
+    assert.deepEqual(parsed, { values: { output: 'json' }, positionals: [] });
+    assert.match(describeFlags(output), /^ {2}-o, --output=TEXT +form/);
+  });
+}
+
 test('an unknown flag is a problem that names it', () => {
   const parsed = parseFlags(flags, ['--node-nam=n1'], {});
   assert.ok('problem' in parsed && parsed.problem.includes('--node-nam'));

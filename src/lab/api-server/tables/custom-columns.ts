@@ -1,6 +1,6 @@
+import { age } from '../../../runtime/age.ts';
 import { type Json, type JsonObject, numberAt, stringAt } from '../json.ts';
 import type { Column, Printer } from '../kind.ts';
-import { age } from './duration.ts';
 import { compileJsonPath } from './json-path.ts';
 import { plainPrinter } from './printers.ts';
 

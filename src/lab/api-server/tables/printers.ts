@@ -1,3 +1,4 @@
+import { age } from '../../../runtime/age.ts';
 import {
   type ApiObject,
   type Json,
@@ -9,7 +10,6 @@ import {
   stringsAt,
 } from '../json.ts';
 import type { Column, Printer } from '../kind.ts';
-import { age } from './duration.ts';
 
 const none = '<none>';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ApiObject, Json, JsonObject } from '../../../../src/lab/api-server/json.ts';
-import { humanDuration } from '../../../../src/lab/api-server/tables/duration.ts';
 import { compileJsonPath } from '../../../../src/lab/api-server/tables/json-path.ts';
 import { builtinPrinters } from '../../../../src/lab/api-server/tables/printers.ts';
+import { humanDuration } from '../../../../src/runtime/age.ts';
 import { suite } from '../../../support/suite.ts';
 import { type Body, berth, berths, service, services, TestApi } from '../test-api.ts';
 

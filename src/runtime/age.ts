@@ -1,4 +1,4 @@
-import { parseTimestamp } from '../../../runtime/clock.ts';
+import { parseTimestamp } from './clock.ts';
 
 const minute = 60;
 const hour = 60 * minute;
