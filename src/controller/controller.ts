@@ -15,6 +15,7 @@ import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Random } from '../runtime/random.ts';
 import type { ClientState, PoolUse } from '../telemetry/metallb-metrics.ts';
+import { DnsTargets, type DnsTiming } from './dns-targets.ts';
 import { foundFor, sincesOf } from './earlier-run.ts';
 import { NodeAddresses } from './node-addresses.ts';
 import { PoolStatus } from './pool-status.ts';
@@ -36,6 +37,8 @@ export type ControllerOptions = {
   readonly deckhouse?: boolean;
   /** The Pod that owns what the controller reports about itself; absent or empty: nobody does. */
   readonly podName?: string;
+  /** Of DNS targets, where they are not to take their time. */
+  readonly dnsTiming?: Partial<DnsTiming>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -57,6 +60,7 @@ export class Controller {
   readonly #poolStatus: PoolStatus;
   readonly #reservationStatus: ReservationStatus;
   readonly #nodeAddresses: NodeAddresses;
+  readonly #dnsTargets: DnsTargets;
   readonly #report: ConfigurationReport;
   readonly #stopping = new AbortController();
   readonly #clock: Clock;
@@ -115,6 +119,16 @@ export class Controller {
       onNextRelease: (at) => this.#awaitRelease(at),
       signal,
     });
+    this.#dnsTargets = new DnsTargets({
+      ...options,
+      services: this.#services,
+      serves: ({ spec }) => {
+        return this.#configuration.current().serves(spec?.loadBalancerClass ?? '', options.loadBalancerClass);
+      },
+      events: this.#events,
+      timing: options.dnsTiming,
+      signal,
+    });
     this.#queue = new WorkQueue({ ...options, name: 'service', reconcile: (key) => this.#reconciler.reconcile(key) });
   }
 
@@ -137,6 +151,7 @@ export class Controller {
       this.#reconciler.adoptOrphans();
       this.#useReservations(config);
       this.#addAll(this.#services.keys());
+      this.#dnsTargets.lookAtAll();
     });
     this.#services.onChange((key) => this.#queue.add(key));
     this.#namespaces.onChange((name, now, before) => {
@@ -144,6 +159,7 @@ export class Controller {
     });
     this.#addAll(this.#services.keys());
     await this.#queue.idle();
+    this.#dnsTargets.start();
     this.#started = true;
   }
 
@@ -177,6 +193,7 @@ export class Controller {
     this.#isStopped = true;
     this.#awaitRelease(undefined);
     const queues = [this.#queue.stop(), this.#poolStatus.stop(), this.#reservationStatus.stop(), this.#report.stop()];
+    queues.push(this.#dnsTargets.stop());
     // Whoever leads next must not find a write of ours under way; but an API server that is away shall not hold us up.
     const limit = this.#clock.after(lastWrites, () => this.#stopping.abort());
     await Promise.all(queues);

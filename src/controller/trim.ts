@@ -7,7 +7,7 @@ import { trimMetadata } from '../kubernetes/trim-metadata.ts';
 export function trimService(service: Service): Service {
   return {
     ...service,
-    metadata: trimMetadata(service.metadata, annotationPrefixes),
+    metadata: trimMetadata(service.metadata, [...annotationPrefixes, 'external-dns.alpha.kubernetes.io/']),
   };
 }
 

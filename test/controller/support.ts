@@ -67,8 +67,12 @@ export class World {
     await this.cluster.pool('markers', ['203.0.113.0/24'], { autoAssign: false });
   }
 
-  async stop(): Promise<void> {
+  async stopControllers(): Promise<void> {
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
+  }
+
+  async stop(): Promise<void> {
+    await this.stopControllers();
     await this.cluster.stop();
   }
 }

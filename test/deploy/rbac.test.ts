@@ -16,6 +16,7 @@ import {
 } from '../../src/kubernetes/config-kinds.ts';
 import { Configuration } from '../../src/kubernetes/configuration.ts';
 import type { KubernetesObject, Pod, Secret } from '../../src/kubernetes/core.ts';
+import { dnsEndpoints } from '../../src/kubernetes/dns-kinds.ts';
 import {
   customResourceDefinitions,
   daemonSets,
@@ -45,6 +46,8 @@ const registrations = manifests.filter(({ kind }) => kind === 'ValidatingWebhook
 const defaults = parseFlags(webhookFlags, [], {});
 if ('problem' in defaults) throw new Error(defaults.problem);
 const webhookDefaults = defaults.values;
+
+const dnsTiming = { gather: 10, pause: 10, retry: 10 };
 
 const programs = ['controller', 'speaker'] as const;
 type Asked = Readonly<Record<(typeof programs)[number], readonly Permission[]>>;
@@ -93,7 +96,7 @@ for (const [kind, program] of [
 
 /** What both ask of the API server from their start to their stop, with everything in between that makes them write. */
 async function askedInALife(): Promise<Asked> {
-  const cluster = await TestCluster.start({ deckhouse: true });
+  const cluster = await TestCluster.start({ deckhouse: true, externalDns: true });
   const doors = {
     controller: await RecordingProxy.start(cluster.client.server),
     speaker: await RecordingProxy.start(cluster.client.server),
@@ -115,7 +118,8 @@ async function askedInALife(): Promise<Asked> {
     lease: `${system}/garpoon-controller`,
     identity: 'a',
     uptime: systemUptime,
-    worker: (client) => termOf(new Controller({ ...shared, client, podName: 'controller-1' }), webhooks.upkeep(client)),
+    worker: (client) =>
+      termOf(new Controller({ ...shared, client, podName: 'controller-1', dnsTiming }), webhooks.upkeep(client)),
   });
   const responder = new FakeResponder();
   const speaker = new Speaker({
@@ -164,6 +168,7 @@ async function askedInALife(): Promise<Asked> {
     // Nothing leads from here to their Service: they would refuse what comes now.
     await cluster.client.delete(validatingWebhookConfigurations, registrations[0]!.metadata.name);
     await live(cluster, responder);
+    await named(cluster);
     await renewed(cluster);
     await madeBy(cluster, 'speaker-1');
     const { log, clock, namespace } = shared;
@@ -199,6 +204,27 @@ async function renewed(cluster: TestCluster): Promise<void> {
   await eventually('the certificate is there again', async () => {
     return (await cluster.client.get(secrets, key))?.data?.['tls.crt'] !== '';
   });
+}
+
+/** A Service asks for DNS names, one of which is somebody else's, until it does not. */
+async function named(cluster: TestCluster): Promise<void> {
+  const key = 'default/named';
+  const names = async () => (await cluster.client.get(dnsEndpoints, key))?.spec?.endpoints?.map((one) => one.dnsName);
+  await cluster.put(dnsEndpoints, { metadata: { name: 'named', namespace: 'default' }, spec: {} });
+  await cluster.endpoints('named', [{ node: 'node-a' }]);
+  const annotations = {
+    'garpoon.io/dns-targets': 'endpoint',
+    'external-dns.alpha.kubernetes.io/hostname': 'a.example.com',
+  };
+  // One speaker alone: nobody can verify what it says.
+  await cluster.service('named', {}, { annotations });
+  await eventually('it is told whose it is', async () => (await cluster.eventCount('named', 'DNSEndpointTaken')) > 0);
+  await cluster.client.delete(dnsEndpoints, key);
+  await eventually('the name is given', async () => (await names())?.join(' ') === 'a.example.com');
+  await cluster.annotate('named', { 'external-dns.alpha.kubernetes.io/hostname': 'b.example.com' });
+  await eventually('the name is another', async () => (await names())?.join(' ') === 'b.example.com');
+  await cluster.annotate('named', { 'garpoon.io/dns-targets': undefined });
+  await eventually('nobody is named', async () => (await names()) === undefined);
 }
 
 /** Services come, wait, go and come back, and so does the node; what happens twice is an event counted up. */

@@ -59,14 +59,18 @@ test.before(async () => {
       spec: { type: 'LoadBalancer', selector: labels, ports: [{ port: 80 }] },
     });
   }
-  const owner = await eventually('every address is assigned', async () => {
-    const { items = [] } = await client.list(services, { namespace });
-    const rows = (items ?? []).flatMap((one) =>
-      (one.status?.loadBalancer?.ingress ?? []).map(({ ip }) => [ip, one] as const),
-    );
-    const found = new Map(rows.map(([ip, { metadata }]) => [ip, metadata.name]));
-    return found.size === addresses.length ? found : undefined;
-  }, 30_000);
+  const owner = await eventually(
+    'every address is assigned',
+    async () => {
+      const { items = [] } = await client.list(services, { namespace });
+      const rows = (items ?? []).flatMap((one) =>
+        (one.status?.loadBalancer?.ingress ?? []).map(({ ip }) => [ip, one] as const),
+      );
+      const found = new Map(rows.map(([ip, { metadata }]) => [ip, metadata.name]));
+      return found.size === addresses.length ? found : undefined;
+    },
+    30_000,
+  );
   serviceOf = addresses.map((address) => owner.get(address)!);
 });
 test.after(async () => {

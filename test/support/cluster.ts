@@ -19,6 +19,7 @@ import { ApiServer, type ApiServerOptions } from '../../src/lab/api-server/api-s
 import { systemClock } from '../../src/runtime/clock.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Random, seededRandom } from '../../src/runtime/random.ts';
+import { dnsEndpointDefinition } from './dns-endpoint-definition.ts';
 
 /** Where the cluster's configuration lives. */
 export const system = 'metallb-system';
@@ -39,7 +40,10 @@ type Meta = { readonly labels?: Record<string, string>; readonly annotations?: R
 /** One endpoint: the node it is on, and its conditions; ready when absent. */
 export type EndpointRow = { readonly node?: string } & NonNullable<EndpointSlice['endpoints']>[number]['conditions'];
 
-type TestClusterOptions = Pick<ApiServerOptions, 'webhookServices'> & { readonly deckhouse?: boolean };
+type TestClusterOptions = Pick<ApiServerOptions, 'webhookServices'> & {
+  readonly deckhouse?: boolean;
+  readonly externalDns?: boolean;
+};
 
 /**
  * A cluster that is nothing but its API server: objects come and go as a test says, and nobody but the code under test
@@ -52,10 +56,15 @@ export class TestCluster {
   readonly #port: number;
   readonly #clients: ApiClient[] = [];
 
-  /** With `deckhouse`, it has the kinds of network.deckhouse.io as well. */
-  static async start({ deckhouse = false, ...options }: TestClusterOptions = {}): Promise<TestCluster> {
+  /** With `deckhouse`, it has the kinds of network.deckhouse.io as well; with `externalDns`, DNSEndpoint. */
+  static async start({
+    deckhouse = false,
+    externalDns = false,
+    ...options
+  }: TestClusterOptions = {}): Promise<TestCluster> {
     const edge = { clock: systemClock, random: seededRandom(1), log: silentLogger };
-    const api = new ApiServer({ ...edge, ...options, crds: deckhouse ? [...crds, ...crdsOnRequest] : crds });
+    const more = [...(deckhouse ? crdsOnRequest : []), ...(externalDns ? [dnsEndpointDefinition] : [])];
+    const api = new ApiServer({ ...edge, ...options, crds: [...crds, ...more] });
     const place = await api.listen({ host: '127.0.0.1', port: 0 });
     if (!('port' in place)) throw new TypeError('asked for a port, got a path');
     const cluster = new TestCluster(api, place.port);
