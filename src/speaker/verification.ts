@@ -28,7 +28,10 @@ const patience = 400;
 const listening = 100;
 /** Within this time answers to one node are one message; milliseconds. */
 const gatherTime = 20;
-/** For how long after the start the claims of others are no news; milliseconds. */
+/**
+ * For how long after the start it is not looked at what others claim, milliseconds: who has been at work before us has
+ * been verified, and we hear of it only now. What has been claimed since our start is news then.
+ */
 const warmUp = 5_000;
 
 /** The part of the bulletins that verification needs. */
@@ -71,6 +74,8 @@ export class Verifier {
   readonly #options: VerifierOptions;
   readonly #pace: Pace;
   readonly #startedAt: number;
+  readonly #warmUp: Timer;
+  #isWarm = false;
   /** What a node claimed when last looked at. */
   readonly #known = new Map<string, { readonly report: object; readonly since: ReadonlyMap<string, number> }>();
   readonly #questions = new Map<string, Question>(); // by the address's text
@@ -81,24 +86,16 @@ export class Verifier {
   constructor(options: VerifierOptions) {
     this.#options = options;
     this.#pace = new Pace({ rate, burst: sampleSize, clock: options.clock });
-    this.#startedAt = options.clock.now();
+    this.#startedAt = options.clock.wallTime();
+    this.#warmUp = options.clock.after(warmUp, () => {
+      this.#isWarm = true;
+      this.#look(this.#startedAt);
+    });
   }
 
   /** To be called when what other speakers tell has changed. Looks only at what has. */
   look(): void {
-    if (this.#closed) return;
-    const { node, board, speakers, clock } = this.#options;
-    const names = [...speakers()];
-    let reports: readonly Pick<NodeReport, 'node' | 'interfaces'>[] | undefined;
-    for (const claimer of names) {
-      const report = claimer === node ? undefined : board.reportOf(claimer);
-      if (report === undefined || this.#known.get(claimer)?.report === report) continue;
-      const fresh = this.#freshIn(claimer, report);
-      if (clock.now() - this.#startedAt < warmUp) continue;
-      reports ??= names.flatMap((name) => board.reportOf(name) ?? []);
-      for (const claim of this.#sampleOf(claimer, fresh)) this.#plan(claimer, claim, fresh.length, reports);
-    }
-    for (const known of this.#known.keys()) if (board.reportOf(known) === undefined) this.#known.delete(known);
+    if (this.#isWarm && !this.#closed) this.#look(-1);
   }
 
   /** Somebody on the LAN has said that he has the address. */
@@ -121,20 +118,37 @@ export class Verifier {
   /** Nothing is asked or told any more. Idempotent. */
   close(): void {
     this.#closed = true;
+    this.#warmUp.cancel();
     for (const question of this.#questions.values()) question.timer?.cancel();
     this.#questions.clear();
     this.#sending?.cancel();
     this.#outbox.clear();
   }
 
-  #freshIn(claimer: string, report: Pick<NodeReport, 'claims'>): readonly Fresh[] {
+  /** Of a node that is looked at for the first time, what it has claimed later than this is news. */
+  #look(after: number): void {
+    const { node, board, speakers } = this.#options;
+    const names = [...speakers()];
+    let reports: readonly Pick<NodeReport, 'node' | 'interfaces'>[] | undefined;
+    for (const claimer of names) {
+      const report = claimer === node ? undefined : board.reportOf(claimer);
+      if (report === undefined || this.#known.get(claimer)?.report === report) continue;
+      const fresh = this.#freshIn(claimer, report, after);
+      reports ??= names.flatMap((name) => board.reportOf(name) ?? []);
+      for (const claim of this.#sampleOf(claimer, fresh)) this.#plan(claimer, claim, fresh.length, reports);
+    }
+    for (const known of this.#known.keys()) if (board.reportOf(known) === undefined) this.#known.delete(known);
+  }
+
+  #freshIn(claimer: string, report: Pick<NodeReport, 'claims'>, after: number): readonly Fresh[] {
     const before = this.#known.get(claimer)?.since;
+    const otherwise = before === undefined ? after : -1;
     const since = new Map<string, number>();
     const fresh: Fresh[] = [];
     for (const claim of report.claims) {
       const text = formatAddress(claim.address);
       since.set(text, claim.since);
-      if (claim.since > (before?.get(text) ?? -1)) fresh.push(claim);
+      if (claim.since > (before?.get(text) ?? otherwise)) fresh.push(claim);
     }
     this.#known.set(claimer, { report, since });
     return fresh;

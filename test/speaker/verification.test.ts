@@ -248,6 +248,15 @@ test('a claim that another node has taken over since is not told of', async () =
   assert.deepEqual([there.outcomes, there.repeated], [[], []]);
 });
 
+test('what is claimed while all speakers start, as after a power cut, is asked about when they have started', async () => {
+  const there = new Neighbourhood(abc);
+  await there.clock.advance(1_000);
+  there.claim('node-a', '192.0.2.1');
+  assert.deepEqual(there.asks(), []);
+  await there.clock.advance(10_000);
+  assert.equal(there.verified.length, 1);
+});
+
 test('what the others have claimed before this speaker started, and what they claim still, is no news', async () => {
   const there = new Neighbourhood(abc);
   there.claim('node-a', '192.0.2.1');
