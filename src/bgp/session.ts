@@ -118,6 +118,11 @@ export class BgpSession {
     };
   }
 
+  /** Whether the peer keeps our routes when the connection is lost, until we are back (RFC 4724). */
+  get keepsRoutes(): boolean {
+    return this.#connections().some(({ state, negotiated }) => state === 'Established' && negotiated?.gracefulRestart);
+  }
+
   #stop(how: StopKind, text: string): void {
     this.#stopped = true;
     this.#timers.stop('idle-hold', 'flush');

@@ -389,7 +389,10 @@ export class Speaker {
     const leadNowhere = new Set<string | undefined>(['nodeNotReady', 'nodeOutOfService', 'nodeNetworkUnavailable']);
     let kind: BgpStopKind = 'drain';
     if (!this.#started || own === undefined || isGoingDown(own) || leadNowhere.has(candidacy?.reason)) kind = 'hard';
-    else if (candidacy?.planned === false && (await this.#willReturn())) kind = 'restart';
+    // A weight is about addresses that one node has alone.
+    else if ((!candidacy?.planned || candidacy.reason === 'nodeWeightZero') && (await this.#willReturn())) {
+      kind = 'restart';
+    }
     await this.#bgp?.stop(kind);
   }
 

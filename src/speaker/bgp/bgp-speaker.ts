@@ -21,8 +21,9 @@ import { sliceIndex } from '../service-reconciler.ts';
 import { Departure } from './departure.ts';
 import { type Caller, Listening, type ListeningOptions } from './listening.ts';
 import { Passwords } from './passwords.ts';
+import type { PeerSession } from './peer-session.ts';
 import { type NeighborDiscovery, PeerSessions } from './peer-sessions.ts';
-import { type Peering, type PeeringOptions, type PeerWish, peeringsOf } from './peers.ts';
+import { type PeerFault, type PeeringOptions, peeringsOf, secretsOf } from './peers.ts';
 import { RouterBfd } from './router-bfd.ts';
 import { RoutePolicy } from './routes.ts';
 import { ServiceRoutes } from './service-routes.ts';
@@ -92,7 +93,7 @@ export class BgpSpeaker {
     const { nodeName: node, events, log, cluster } = options;
     this.#options = options;
     const status = { ...options, node, signal: this.#stopping.signal };
-    this.#serviceStatuses = serviceBGPStatusesOf({ ...status, peersOf: (service) => this.#peersOf(service) });
+    this.#serviceStatuses = serviceBGPStatusesOf({ ...status, peersOf: (service) => this.#routes.peersOf(service) });
     this.#sessionStatuses = bgpSessionStatusesOf({ ...status, factsOf: (peer) => this.#sessions.factsOf(peer) });
     this.#passwords = new Passwords({ ...options, onChange: () => this.#reconsider() });
     this.#departure = new Departure({ ...options, onChange: () => this.#departed() });
@@ -110,8 +111,9 @@ export class BgpSpeaker {
       services: cluster.services,
       slices: cluster.slices,
       onChange: (service, changes) => {
-        if (this.#departure.stage === 'here') this.#sessions.tell(changes);
-        else this.#sessions.refill(changes.keys());
+        for (const [peer, { announce, withdraw }] of changes) {
+          this.#sessions.tell(peer, this.#departure.routes(peer, announce), withdraw);
+        }
         this.#serviceStatuses.look(service);
         for (const peer of changes.keys()) this.#sessionStatuses.look(peer);
       },
@@ -122,7 +124,7 @@ export class BgpSpeaker {
       routesTo: (peer) => this.#departure.routes(peer, this.#routes.to(peer)),
       onChange: (peer) => this.#sessionChanged(peer),
     });
-    const accept: ListeningOptions['accept'] = (from, connection) => this.#sessions.accept(from, connection);
+    const accept: ListeningOptions['accept'] = (...caller) => this.#sessions.accept(...caller);
     this.#listening = new Listening({ ...options, accept });
     this.#news = new SessionNews({ node, events, objectOf: (peer) => this.#objectOf(peer) });
     const reconcile = async (key: string) => this.#routes.reconcile(key);
@@ -137,10 +139,10 @@ export class BgpSpeaker {
     const { configuration, services, slices, nodes } = this.#options.cluster;
     configuration.onChange(() => this.#reconsider());
     this.#subscriptions.push(
-      services.onChange((key) => this.#queue.add(key)),
+      services.onChange((key) => this.#look(key)),
       slices.onChange((_key, now, before) => {
         for (const slice of [now, before]) {
-          if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#queue.add(key);
+          if (slice !== undefined) for (const key of sliceIndex.service(slice)) this.#look(key);
         }
       }),
       nodes.onChange((name) => {
@@ -158,7 +160,7 @@ export class BgpSpeaker {
 
   /** What this node tells at least one peer. */
   announced(): Iterable<Announced> {
-    return this.#departure.stage === 'gone' ? [] : this.#routes.announced(this.#options.nodeName);
+    return this.#routes.announced(this.#options.nodeName);
   }
 
   bgpUses(): Iterable<BgpUse> {
@@ -176,9 +178,10 @@ export class BgpSpeaker {
 
   /** The node has other interfaces or addresses, or another neighbour on a link. */
   linksChanged(): void {
-    if (!this.#started || this.#stopped !== undefined) return;
+    if (this.#config === undefined || this.#stopped !== undefined) return;
     this.#reconsider();
     this.#sessions.look();
+    this.#listen();
   }
 
   /** Resolves when no connection is left. Idempotent. */
@@ -188,60 +191,79 @@ export class BgpSpeaker {
   }
 
   async #stop(how: BgpStopKind): Promise<void> {
+    const keeping = new Set(how === 'restart' ? this.#sessions.keeping() : []);
+    // What changes meanwhile is told on: an address whose endpoints go is not to be kept for the time it takes.
+    if (how !== 'hard') await this.#depart(keeping);
     for (const unsubscribe of this.#subscriptions) unsubscribe();
     await this.#queue.stop();
-    const keeps = ({ wish }: Peering) => how === 'restart' && wish.gracefulRestart !== undefined;
-    if (how !== 'hard') await this.#depart(keeps);
     this.#departure.close();
     this.#listening.close();
     // A router with which BFD has been ended does not take what comes now for a failure.
     this.#bfd.close();
-    const kindOf = (peering: Peering) => (keeps(peering) ? 'restart' : how === 'hard' ? 'hard' : 'shutdown');
+    const kindOf = (peer: string) => (keeping.has(peer) ? 'restart' : how === 'hard' ? 'hard' : 'shutdown');
     await this.#sessions.close(kindOf, how === 'restart' ? 'restarting' : 'the speaker of this node stops');
     this.#stopping.abort();
     await Promise.all([this.#passwords.stop(), this.#serviceStatuses.stop(), this.#sessionStatuses.stop()]);
   }
 
   /** Takes back all routes but those of routers that keep them. Resolves when that is sent. */
-  async #depart(keeps: (peering: Peering) => boolean): Promise<void> {
-    const { clock, log, drainTime } = this.#options;
-    const all = [...this.#sessions.sessions()];
-    const exempt = new Set(all.flatMap(([name, { peering }]) => (keeps(peering) ? [name] : [])));
-    const told = all.filter(([name, session]) => !exempt.has(name) && session.hasTold);
-    if (told.length > 0) log.info('draining', { peers: told.map(([name]) => name), milliseconds: drainTime });
-    this.#departure.begin({ exempt, atOnce: told.length === 0 });
+  async #depart(keeping: ReadonlySet<string>): Promise<void> {
+    this.#beginToGo(keeping);
     await this.#departure.gone();
     for (let waited = 0; waited < flush.limit && !this.#sessions.isFlushed; waited += flush.interval) {
-      await sleep(clock, flush.interval);
+      await sleep(this.#options.clock, flush.interval);
     }
+  }
+
+  /** Does nothing once begun. Where nobody has been told anything, nobody is waited for. */
+  #beginToGo(exempt: ReadonlySet<string> = new Set()): void {
+    if (this.#departure.stage !== 'here') return;
+    const { log, drainTime } = this.#options;
+    const told = [...this.#sessions.sessions()].filter(([name, session]) => !exempt.has(name) && session.hasTold);
+    if (told.length > 0) log.info('draining', { peers: told.map(([name]) => name), milliseconds: drainTime });
+    this.#departure.begin({ exempt, atOnce: told.length === 0 });
   }
 
   /** Something that concerns every Service has changed, or may have. */
   #reconsider(): void {
     if (this.#stopped !== undefined) return;
-    const { cluster, nodeName } = this.#options;
+    const { cluster, nodeName, namespace } = this.#options;
     const own = cluster.nodes.get(nodeName);
     const node = own === undefined ? { name: nodeName, labels: {}, networkUnavailable: false } : electionNode(own);
     const config = cluster.configuration.current();
-    this.#passwords.want(
-      new Set(config.peers.flatMap(({ password }) => (typeof password === 'object' ? [this.#secretOf(password)] : []))),
-    );
+    this.#passwords.want(secretsOf(config.peers, namespace));
     this.#obey(node);
     const { peerings, faults } = peeringsOf(config.peers, this.#peeringOptions(own));
+    // It is read in a moment, or found to be a fault; until then sessions and their routes stay as they are.
+    const isUnread = ({ peer, reason }: PeerFault) =>
+      reason === 'passwordUnread' && this.#sessions.sessions().has(peer);
+    if (faults.some(isUnread)) return;
     // While it goes, what it may not announce any more is still there.
     const ignoreExcludeLabel = this.#options.ignoreExcludeLabel || this.#departure.stage === 'leaving';
-    const seen = JSON.stringify([peerings, faults, node, ignoreExcludeLabel], (_key, value) =>
+    const isGone = this.#departure.stage === 'gone';
+    const seen = JSON.stringify([peerings, faults, node, ignoreExcludeLabel, isGone], (_key, value) =>
       typeof value === 'bigint' ? String(value) : value,
     );
     if (seen === this.#seen && config === this.#config) return;
     this.#seen = seen;
     this.#config = config;
     this.#sessions.set(peerings, faults);
-    this.#routes.setPolicy(new RoutePolicy({ ...this.#options, node, config, peerings, ignoreExcludeLabel }));
-    for (const key of cluster.services.keys()) this.#queue.add(key);
-    const isListening = peerings.some(({ wish }) => wish.passive);
-    this.#listening.set(isListening ? peerings.flatMap(({ wish }) => callerOf(wish) ?? []) : []);
+    if (peerings.length === 0) this.#routes.setPolicy('noPeers');
+    else if (isGone) this.#routes.setPolicy('nodeDraining');
+    else this.#routes.setPolicy(new RoutePolicy({ ...this.#options, node, config, peerings, ignoreExcludeLabel }));
+    for (const key of cluster.services.keys()) this.#look(key);
+    this.#listen();
     if (this.#started) void this.#queue.idle().then(() => this.#sessions.start());
+  }
+
+  #look(service: ObjectKey): void {
+    if (this.#routes.concerns(service)) this.#queue.add(service);
+  }
+
+  #listen(): void {
+    const sessions = [...this.#sessions.sessions().values()];
+    const isListening = sessions.some(({ peering }) => peering.wish.passive);
+    this.#listening.set(isListening ? sessions.flatMap((session) => callerOf(session) ?? []) : []);
   }
 
   /** Goes when the node is to hand over what it announces, and comes back when it is not. */
@@ -249,19 +271,14 @@ export class BgpSpeaker {
     const { ignoreExcludeLabel } = this.#options;
     const rules = { election: 'metallb', oursAlone: true, ignoreExcludeLabel } as const;
     const { planned } = candidacyOf(node, rules);
-    if (!planned) this.#departure.cancel();
-    else if (this.#departure.stage === 'here') {
-      const isSomebodyTold = [...this.#sessions.sessions().values()].some((session) => session.hasTold);
-      this.#departure.begin({ atOnce: !isSomebodyTold });
-    }
+    if (planned) this.#beginToGo();
+    else this.#departure.cancel();
   }
 
   #departed(): void {
     this.#sessions.refill();
-    if (this.#stopped !== undefined) return;
     // Not from within: it may be what has led here.
     queueMicrotask(() => this.#reconsider());
-    for (const service of this.#options.cluster.services.keys()) this.#serviceStatuses.look(service);
   }
 
   #peeringOptions(own: Node | undefined): PeeringOptions {
@@ -278,23 +295,10 @@ export class BgpSpeaker {
     };
   }
 
-  #secretOf({
-    secret,
-    namespace = this.#options.namespace,
-  }: {
-    secret: string;
-    namespace: string | undefined;
-  }): string {
-    return `${namespace}/${secret}`;
-  }
-
-  #peersOf(service: ObjectKey): readonly string[] | undefined {
-    return this.#departure.stage === 'gone' ? undefined : this.#routes.peersOf(service);
-  }
-
   #sessionChanged(peer: string): void {
     const facts = this.#sessions.factsOf(peer);
-    this.#news.see(peer, facts?.session, facts?.problem);
+    // That sessions end with the speaker is no news.
+    if (this.#stopped === undefined) this.#news.see(peer, facts?.session, facts?.problem);
     this.#sessionStatuses.look(peer);
   }
 
@@ -305,6 +309,7 @@ export class BgpSpeaker {
 }
 
 /** A peer that may connect; one behind a VRF is not heard where we listen. */
-function callerOf({ address, device, password, ttl, minimumTtl }: PeerWish): Caller | undefined {
+function callerOf({ address, peering }: Pick<PeerSession, 'address' | 'peering'>): Caller | undefined {
+  const { device, password, ttl, minimumTtl } = peering.wish;
   return address === undefined || device !== undefined ? undefined : { address, password, ttl, minimumTtl };
 }

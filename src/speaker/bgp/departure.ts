@@ -30,7 +30,7 @@ export class Departure {
   }
 
   /** Does nothing once begun. Of the exempt peers no routes change. `atOnce`: there is nobody to tell. */
-  begin({ exempt = new Set<string>(), atOnce = false } = {}): void {
+  begin({ exempt = new Set(), atOnce = false }: { exempt?: ReadonlySet<string>; atOnce?: boolean } = {}): void {
     if (this.#stage !== 'here') return;
     const { drainTime, clock } = this.#options;
     this.#exempt = exempt;

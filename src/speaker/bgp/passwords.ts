@@ -3,7 +3,7 @@ import type { Secret } from '../../kubernetes/core.ts';
 import { Reflector } from '../../kubernetes/reflector.ts';
 import { type ObjectKey, secrets, splitKey } from '../../kubernetes/resource.ts';
 import { Store } from '../../kubernetes/store.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Random } from '../../runtime/random.ts';
 
@@ -13,8 +13,11 @@ const entry = 'password';
 /** Of a TCP MD5 key (RFC 2385 on Linux). */
 const maxKeyBytes = 80;
 
-/** The password, or why there is none yet, with what to do about it. */
-export type Password = { readonly password: string } | { readonly problem: string };
+/** How long a Secret may take to be read before that is a fault; milliseconds. */
+const patience = 3_000;
+
+/** The password, or why there is none, with what to do about it. `isUnread`: the Secret is being read. */
+export type Password = { readonly password: string } | { readonly problem: string; readonly isUnread?: true };
 
 export type PasswordsOptions = {
   readonly client: ApiClient;
@@ -24,7 +27,13 @@ export type PasswordsOptions = {
   readonly log: Logger;
 };
 
-type Watched = { readonly store: Store<Secret>; readonly reflector: Reflector<Secret> };
+type Watched = {
+  readonly store: Store<Secret>;
+  readonly reflector: Reflector<Secret>;
+  readonly since: number;
+  /** When the patience ends. */
+  readonly timer: Timer;
+};
 
 /**
  * The passwords of BGP peers, from the Secrets that BGPPeers name. Each Secret is watched by itself, so that this process
@@ -42,8 +51,9 @@ export class Passwords {
 
   /** From here on these Secrets are of interest, and no others. */
   want(keys: ReadonlySet<ObjectKey>): void {
-    for (const [key, { reflector }] of this.#watched) {
+    for (const [key, { reflector, timer }] of this.#watched) {
       if (keys.has(key)) continue;
+      timer.cancel();
       this.#watched.delete(key);
       this.#end(reflector);
     }
@@ -53,10 +63,12 @@ export class Passwords {
   of(key: ObjectKey): Password {
     const watched = this.#watched.get(key);
     if (watched === undefined) throw new TypeError(`the Secret ${key} is not watched`);
-    const { store, reflector } = watched;
+    const { store, reflector, since } = watched;
     if (!store.hasSynced) {
-      const remedy = reflector.isDenied ? ': let the speaker get, list and watch it' : ' yet';
-      return { problem: `the Secret ${key} cannot be read${remedy}` };
+      const problem = `the Secret ${key} cannot be read`;
+      if (reflector.isDenied) return { problem: `${problem}: let the speaker get, list and watch it` };
+      const isUnread = this.#options.clock.now() - since < patience;
+      return { problem: `${problem} yet`, ...(isUnread && { isUnread }) };
     }
     const secret = store.get(key);
     if (secret === undefined) return { problem: `there is no Secret ${key}: create it, of type ${secretType}` };
@@ -87,7 +99,7 @@ export class Passwords {
     reflector.synced.then(onChange, () => {}); // Stopped.
     reflector.filled.catch(() => {});
     reflector.start();
-    return { store, reflector };
+    return { store, reflector, since: edge.clock.now(), timer: edge.clock.after(patience + 1, onChange) };
   }
 
   #end(reflector: Reflector<Secret>): void {

@@ -52,7 +52,7 @@ export class PeerSession {
     return this.#address;
   }
 
-  /** Begins to speak. Idempotent. */
+  /** Begins to speak, or to speak again after a change. Idempotent. */
   start(): void {
     if (this.#mayRun) return;
     this.#mayRun = true;
@@ -69,19 +69,23 @@ export class PeerSession {
   change(peering: Peering): void {
     const before = this.#peering;
     this.#peering = peering;
-    if (peering.wish.address !== undefined) this.#address = peering.wish.address;
+    const isElsewhere = peering.wish.address !== undefined || peering.wish.interface !== before.wish.interface;
+    if (isElsewhere) this.#address = peering.wish.address;
     if (JSON.stringify(peering.allowedPrefixes, bigintText) !== JSON.stringify(before.allowedPrefixes, bigintText)) {
       this.#rib.allow(peering.allowedPrefixes);
       this.refill();
     }
-    if (!keepsSession(before.wish, peering.wish)) this.#renew('its BGPPeer has changed');
+    if (keepsSession(before.wish, peering.wish)) return;
+    // What the peer is to be told may be something else, too.
+    this.#mayRun = false;
+    this.#renew('its BGPPeer has changed');
   }
 
-  /** The peer at the other end of the link has been heard, or is heard no more. */
+  /** Who is at the other end of the link; undefined when nobody is heard, which is no reason to end a session. */
   locate(address: Address | undefined): void {
-    const before = this.#address;
+    if (address === undefined || this.#address?.value === address.value) return;
     this.#address = address;
-    if (before?.value !== address?.value) this.#renew('the peer has another address');
+    this.#renew('the peer has another address');
   }
 
   /** Some routes are others. */
@@ -108,6 +112,11 @@ export class PeerSession {
   get hasTold(): boolean {
     const { announced } = this.#rib;
     return this.#session?.status().state === 'Established' && announced[4] + announced[6] > 0;
+  }
+
+  /** Whether the peer keeps our routes while we are away. */
+  get keepsRoutes(): boolean {
+    return this.#session?.keepsRoutes ?? false;
   }
 
   /** Whether nothing is left to be sent. */

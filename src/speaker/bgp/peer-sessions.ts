@@ -3,12 +3,12 @@ import type { StopKind } from '../../bgp/session.ts';
 import type { SessionStatus } from '../../bgp/session-status.ts';
 import type { IncomingConnection, Transport } from '../../bgp/transport.ts';
 import { type Address, formatAddress, sameAddress } from '../../ip/address.ts';
+import type { Prefix } from '../../ip/prefix.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Random } from '../../runtime/random.ts';
 import { PeerSession } from './peer-session.ts';
 import type { PeerFault, Peering, PeerWish } from './peers.ts';
-import type { PeerChanges } from './route-table.ts';
 import type { RouterBfd, RouterBfdWish } from './router-bfd.ts';
 import type { PeerFacts } from './session-status-content.ts';
 
@@ -31,7 +31,7 @@ export type PeerSessionsOptions = {
   readonly log: Logger;
 };
 
-type Missing = { readonly fault: PeerFault; readonly since: number; readonly wish?: PeerWish };
+type Missing = { readonly fault: PeerFault; readonly since: number };
 
 /** The sessions of this node with all its BGPPeers. A change of one does not disturb the others. */
 export class PeerSessions {
@@ -70,6 +70,8 @@ export class PeerSessions {
       faults.map((fault) => [fault.peer, { fault, since: before.get(fault.peer)?.since ?? clock.wallTime() }]),
     );
     const touched = new Set([...before.keys(), ...this.#missing.keys()]);
+    // That a Secret is still being read is nothing to tell.
+    for (const { peer, reason } of faults) if (reason === 'passwordUnread') touched.delete(peer);
     for (const [name, session] of this.#sessions) {
       if (wanted.has(name)) continue;
       this.#sessions.delete(name);
@@ -83,7 +85,7 @@ export class PeerSessions {
       else this.#sessions.set(name, this.#newSession(name, peering));
       touched.add(name);
     }
-    discovery.watch(new Set(peerings.flatMap(({ wish }) => linkOf(wish) ?? [])));
+    discovery.watch(new Set([...this.#sessions.values()].flatMap(({ peering }) => linkOf(peering.wish) ?? [])));
     this.look();
     for (const name of touched) this.#options.onChange(name, this.#sessions.get(name)?.status());
   }
@@ -98,21 +100,22 @@ export class PeerSessions {
     bfd.set([...this.#sessions.values()].flatMap((session) => bfdWishOf(session) ?? []));
   }
 
-  /** Of some peers, some routes are others. */
-  tell(changes: ReadonlyMap<string, PeerChanges>): void {
-    for (const [peer, { announce, withdraw }] of changes) this.#sessions.get(peer)?.tell(announce, withdraw);
+  /** Some routes of the peer are others. */
+  tell(peer: string, announce: Iterable<Route>, withdraw: Iterable<Prefix>): void {
+    this.#sessions.get(peer)?.tell(announce, withdraw);
   }
 
-  /** All routes of these peers, or of all, may be others. */
-  refill(peers: Iterable<string> = this.#sessions.keys()): void {
-    for (const peer of peers) this.#sessions.get(peer)?.refill();
+  /** All routes of all peers may be others. */
+  refill(): void {
+    for (const session of this.#sessions.values()) session.refill();
   }
 
-  /** The peer at this address has connected to us. False: the connection is not wanted. */
-  accept(from: Address, connection: IncomingConnection): boolean {
-    const peers = [...this.#sessions.values()].filter(
-      ({ address }) => address !== undefined && sameAddress(address, from),
-    );
+  /** The peer at this address, and on this link if it is link-local, has connected to us. False: it is not wanted. */
+  accept(from: Address, connection: IncomingConnection, link?: string): boolean {
+    const peers = [...this.#sessions.values()].filter(({ address, peering: { wish } }) => {
+      const isThere = link === undefined || linkOf(wish) === undefined || linkOf(wish) === link;
+      return isThere && address !== undefined && sameAddress(address, from);
+    });
     return peers.some((session) => session.accept(connection));
   }
 
@@ -125,8 +128,9 @@ export class PeerSessions {
     return [...this.#sessions.values()].every((session) => session.isFlushed);
   }
 
-  names(): readonly string[] {
-    return [...this.#sessions.keys(), ...this.#missing.keys()];
+  /** Those that keep our routes while we are away. */
+  keeping(): readonly string[] {
+    return [...this.#sessions].flatMap(([name, session]) => (session.keepsRoutes ? [name] : []));
   }
 
   /** Of those with which there is, or is to be, a session. */
@@ -161,8 +165,8 @@ export class PeerSessions {
   }
 
   /** Resolves when no connection is left. */
-  async close(how: (peering: Peering) => StopKind, text: string): Promise<void> {
-    const closing = [...this.#sessions.values()].map((session) => session.close(how(session.peering), text));
+  async close(how: (peer: string) => StopKind, text: string): Promise<void> {
+    const closing = [...this.#sessions].map(([name, session]) => session.close(how(name), text));
     await Promise.all([...closing, ...this.#ending.values()]);
   }
 
@@ -180,7 +184,7 @@ export class PeerSessions {
   }
 
   #end(name: string, session: PeerSession): void {
-    const ended = session.close('shutdown', 'the BGPPeer is gone').then(() => {
+    const ended = session.close('shutdown', 'no BGPPeer asks for this session any more').then(() => {
       if (this.#ending.get(name) === ended) this.#ending.delete(name);
     });
     this.#ending.set(name, ended);

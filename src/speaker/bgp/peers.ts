@@ -61,7 +61,12 @@ export type PeerFault = {
   readonly localAsn: number;
 };
 
-export type PeerFaultReason = 'passwordMissing' | 'passwordTooLong' | 'sourceAddressMissing' | 'sourceAddressFamily';
+export type PeerFaultReason =
+  | 'passwordUnread'
+  | 'passwordMissing'
+  | 'passwordTooLong'
+  | 'sourceAddressMissing'
+  | 'sourceAddressFamily';
 
 export type PeeringOptions = {
   readonly node: BGPNode & { readonly labels: Labels };
@@ -98,6 +103,13 @@ export function peeringsOf(
     peerings: found.flatMap((one) => ('wish' in one ? [one] : [])),
     faults: found.flatMap((one) => ('reason' in one ? [one] : [])),
   };
+}
+
+/** The Secrets with their passwords, as `namespace/name`; `namespace` is that of those that name none. */
+export function secretsOf(peers: readonly Peer[], namespace: string): ReadonlySet<string> {
+  return new Set(
+    peers.flatMap(({ password }) => (typeof password === 'object' ? [secretOf(password, namespace)] : [])),
+  );
 }
 
 /**
@@ -170,14 +182,17 @@ function passwordOf(
   { namespace, passwordOf: inSecret }: PeeringOptions,
 ): string | undefined | { readonly reason: PeerFaultReason; readonly text: string } {
   if (password === undefined) return undefined;
-  const given =
-    typeof password === 'string' ? { password } : inSecret(`${password.namespace ?? namespace}/${password.secret}`);
-  if ('problem' in given) return { reason: 'passwordMissing', text: given.problem };
+  const given = typeof password === 'string' ? { password } : inSecret(secretOf(password, namespace));
+  if ('problem' in given) return { reason: given.isUnread ? 'passwordUnread' : 'passwordMissing', text: given.problem };
   const text = given.password;
   const bytes = Buffer.byteLength(text);
   if (bytes <= maxPasswordBytes) return text;
   const told = `the password has ${bytes} bytes, and TCP MD5 takes ${maxPasswordBytes}: shorten it here and on the router`;
   return { reason: 'passwordTooLong', text: told };
+}
+
+function secretOf(place: Extract<Peer['password'], object>, namespace: string): string {
+  return `${place.namespace ?? namespace}/${place.secret}`;
 }
 
 function familiesOf({ neighbor, dualStack }: Peer): readonly Family[] {

@@ -1,6 +1,6 @@
 import type { BFDProfile } from '../../config/config.ts';
 import { type Address, formatAddress } from '../../ip/address.ts';
-import type { BfdEvent, BfdSession, BfdSessionState } from '../../layer2/bfd.ts';
+import { type BfdEvent, type BfdSession, type BfdSessionState, packBfdSessions } from '../../layer2/bfd.ts';
 import type { BfdShare } from '../../layer2/bfd-sessions.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
@@ -37,6 +37,8 @@ export class RouterBfd {
   /** The id of a session → the BGPPeers that it is for. */
   #peers: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #up = new Set<string>();
+  /** BGPPeers of which it has been said. */
+  readonly #impossible = new Set<string>();
   #handed = '';
 
   constructor(options: RouterBfdOptions) {
@@ -50,7 +52,7 @@ export class RouterBfd {
       wishes.toSorted((a, b) => (a.peer < b.peer ? -1 : 1)),
       ({ address, interface: name = '', multihop }) => `${formatAddress(address)}%${name} ${multihop}`,
     );
-    const groups = [...byPlace.values()];
+    const groups = [...byPlace.values()].filter(([first]) => this.#isPossible(first!));
     const sessions = groups.map(([first]) => sessionOf(first!));
     const handed = JSON.stringify(sessions, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
     this.#peers = new Map(groups.map((group) => [group[0]!.peer, group.map(({ peer }) => peer)]));
@@ -63,12 +65,30 @@ export class RouterBfd {
       const peers = differing.map(({ peer }) => peer);
       log.warn('bfd profile not in use', { peers, because: `${first!.peer} is at the same place with another` });
     }
-    share.setBfdSessions(sessions);
+    try {
+      share.setBfdSessions(sessions);
+    } catch (error) {
+      log.error('bfd sessions refused', { peers: sessions.map(({ id }) => id), error });
+    }
   }
 
   /** Ends them all: the routers are told that they are switched off. */
   close(): void {
     this.set([]);
+  }
+
+  /** What one BGPPeer asks for that cannot be is not to cost the others theirs. */
+  #isPossible(wish: RouterBfdWish): boolean {
+    try {
+      packBfdSessions([sessionOf(wish)]);
+      this.#impossible.delete(wish.peer);
+      return true;
+    } catch (error) {
+      if (!this.#impossible.has(wish.peer))
+        this.#options.log.error('bfd session not possible', { peer: wish.peer, error });
+      this.#impossible.add(wish.peer);
+      return false;
+    }
   }
 
   /** An event of one of these sessions. */

@@ -1,3 +1,4 @@
+import { newSessionCounters } from '../../bgp/session-status.ts';
 import { formatAddress } from '../../ip/address.ts';
 import type { BfdSessionState } from '../../layer2/bfd.ts';
 import type { BfdUse, BgpUse } from '../../telemetry/bgp-metrics.ts';
@@ -5,20 +6,28 @@ import type { PeerSessions } from './peer-sessions.ts';
 
 type Sessions = ReturnType<PeerSessions['sessions']>;
 
-/** What metrics say of the sessions. */
+const none = { 4: 0, 6: 0 };
+const notBegun = {
+  state: 'Idle',
+  counters: newSessionCounters(),
+  announced: none,
+  pending: none,
+  received: none,
+  flaps: 0,
+} as const;
+
+/** What metrics say of the sessions, those included that wait for their peer to be heard. */
 export function* bgpUses(sessions: Sessions): Generator<BgpUse> {
   for (const session of sessions.values()) {
-    const status = session.status();
-    if (status === undefined) continue;
-    const { counters, announced, pending, received } = status;
+    const { state, counters, announced, pending, received, flaps } = session.status() ?? notBegun;
     yield {
       ...placeOf(session),
       ...counters,
-      up: status.state === 'Established',
+      up: state === 'Established',
       announcedPrefixes: announced[4] + announced[6],
       pendingPrefixes: pending[4] + pending[6],
       receivedPrefixes: received[4] + received[6],
-      flaps: status.flaps,
+      flaps,
     };
   }
 }

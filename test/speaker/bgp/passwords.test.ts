@@ -60,6 +60,13 @@ test('a Secret that comes later than the peer is found', async () => {
 
 test('before the Secret was read, that is said', () => {
   passwords.want(new Set([key]));
+  assert.deepEqual(passwords.of(key), { problem: `the Secret ${key} cannot be read yet`, isUnread: true });
+});
+
+test('a Secret that is not read for long is a fault, and that is told', async () => {
+  await cluster.away();
+  passwords.want(new Set([key]));
+  await eventually('it is a fault', () => changes > 0);
   assert.deepEqual(passwords.of(key), { problem: `the Secret ${key} cannot be read yet` });
 });
 

@@ -99,6 +99,21 @@ for (const [what, states, lost] of [
   });
 }
 
+test('what cannot be is said once, and costs the others nothing', () => {
+  const { bfd, handed, log } = bench();
+  for (const more of [{}, { multihop: true }]) {
+    bfd.set([wish('a', 'fe80::1'), wish('b', '224.0.0.1'), wish('c', '198.18.1.1', more)]);
+    assert.deepEqual(
+      handed.at(-1)?.map(({ id }) => id),
+      ['c'],
+    );
+  }
+  assert.deepEqual(
+    log.of('bfd session not possible').map(({ peer }) => peer),
+    ['a', 'b'],
+  );
+});
+
 test('a peer that switches BFD off is not lost', () => {
   const { bfd, told, see } = bench();
   bfd.set([wish('tor', '198.18.1.1')]);
