@@ -1,7 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Family } from '../../../src/ip/address.ts';
-import { ask, Daemon, type Place } from './daemon.ts';
+import { ask, Daemon } from './daemon.ts';
+import { OneDaemon } from './one-daemon.ts';
 import {
   type Announcement,
   type BfdSeen,
@@ -14,9 +15,10 @@ import {
   type RouterDescription,
   type RouterKind,
   type RouteSeen,
+  started,
   timersOf,
 } from './router.ts';
-import { createRunDirectory, removeRunDirectory } from './run-directory.ts';
+import { createRunDirectory } from './run-directory.ts';
 
 const program = '/usr/sbin/bird';
 
@@ -25,29 +27,19 @@ export const bird: RouterKind = {
   package: 'bird2',
   installed: () => existsSync(program),
   cannot: { unnumbered: 'BIRD is not told of a neighbor by router advertisements: it needs its link-local address' },
-  start: async (description) => {
-    const router = new Bird(description);
-    await router.start();
-    return router;
-  },
+  start: (description) => started(new Bird(description)),
 };
 
-class Bird implements Router {
-  readonly #description: RouterDescription;
-  readonly #place: Place;
-  readonly #announced = new Map<string, Announcement>();
-  #daemon: Daemon | undefined;
-
+class Bird extends OneDaemon implements Router {
   constructor(description: RouterDescription) {
-    this.#description = description;
-    this.#place = { netns: description.netns, directory: createRunDirectory('BIRD') };
+    super(description, { netns: description.netns, directory: createRunDirectory('BIRD') });
   }
 
   async start(): Promise<void> {
     this.#write();
     const files = ['-c', this.#file('bird.conf'), '-s', this.#file('bird.ctl'), '-P', this.#file('bird.pid')];
-    this.#daemon = Daemon.start(this.#place, 'bird', [program, '-f', ...files]);
-    await this.#daemon.ready(async () => (await this.#birdc('show', 'status')).includes('Daemon is up'));
+    this.daemon = Daemon.start(this.place, 'bird', [program, '-f', ...files]);
+    await this.daemon.ready(async () => (await this.#birdc('show', 'status')).includes('Daemon is up'));
   }
 
   async routes(family: Family): Promise<RouteSeen[]> {
@@ -97,49 +89,31 @@ class Bird implements Router {
   }
 
   async announce(...announcements: readonly Announcement[]): Promise<void> {
-    for (const each of announcements) this.#announced.set(each.prefix, each);
+    for (const each of announcements) this.announced.set(each.prefix, each);
     await this.#reconfigure();
   }
 
   async withdraw(...prefixes: readonly string[]): Promise<void> {
-    for (const each of prefixes) this.#announced.delete(each);
+    for (const each of prefixes) this.announced.delete(each);
     await this.#reconfigure();
   }
 
-  async restart(): Promise<void> {
-    await this.#daemon?.stop();
-    await this.start();
-  }
-
-  async kill(signal: NodeJS.Signals): Promise<void> {
-    await this.#daemon?.signal(signal);
-  }
-
-  log(): string {
-    return this.#daemon?.log() ?? '';
-  }
-
-  async stop(): Promise<void> {
-    await this.#daemon?.stop();
-    removeRunDirectory(this.#place.directory);
-  }
-
   #file(name: string): string {
-    return join(this.#place.directory, name);
+    return join(this.place.directory, name);
   }
 
   #birdc(...command: readonly string[]): Promise<string> {
-    return ask(this.#place, '/usr/sbin/birdc', '-s', this.#file('bird.ctl'), ...command);
+    return ask(this.place, '/usr/sbin/birdc', '-s', this.#file('bird.ctl'), ...command);
   }
 
   #protocol(address: string): string {
-    const index = this.#description.neighbors.findIndex((each) => neighborName(each) === address);
+    const index = this.description.neighbors.findIndex((each) => neighborName(each) === address);
     if (index === -1) throw new Error(`BIRD has no neighbor ${address}`);
     return `p${index}`;
   }
 
   #write(): void {
-    writeFileSync(this.#file('bird.conf'), configuration(this.#description, [...this.#announced.values()]));
+    writeFileSync(this.#file('bird.conf'), configuration(this.description, [...this.announced.values()]));
   }
 
   async #reconfigure(): Promise<void> {

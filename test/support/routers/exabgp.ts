@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Family } from '../../../src/ip/address.ts';
-import { Daemon, type Place } from './daemon.ts';
+import { Daemon } from './daemon.ts';
+import { OneDaemon } from './one-daemon.ts';
 import {
   type Announcement,
   familyOf,
@@ -12,9 +13,10 @@ import {
   type RouterDescription,
   type RouterKind,
   type RouteSeen,
+  started,
   timersOf,
 } from './router.ts';
-import { createRunDirectory, removeRunDirectory } from './run-directory.ts';
+import { createRunDirectory } from './run-directory.ts';
 
 const program = '/usr/sbin/exabgp';
 
@@ -29,25 +31,16 @@ export const exabgp: RouterKind = {
     gtsm: 'ExaBGP sets no TTL on the connections that it accepts',
     unnumbered: 'ExaBGP needs the address of a neighbor',
   },
-  start: async (description) => {
-    const router = new ExaBgp(description);
-    await router.start();
-    return router;
-  },
+  start: (description) => started(new ExaBgp(description)),
 };
 
 /** Its table is what follows from the events it reports. */
-class ExaBgp implements Router {
-  readonly #description: RouterDescription;
-  readonly #place: Place;
-  readonly #announced = new Map<string, Announcement>();
+class ExaBgp extends OneDaemon implements Router {
   /** Where to write them. */
   #commands: number | undefined;
-  #daemon: Daemon | undefined;
 
   constructor(description: RouterDescription) {
-    this.#description = description;
-    this.#place = { netns: description.netns, directory: createRunDirectory('ExaBGP') };
+    super(description, { netns: description.netns, directory: createRunDirectory('ExaBGP') });
   }
 
   async start(): Promise<void> {
@@ -59,17 +52,17 @@ class ExaBgp implements Router {
     writeFileSync(events, '');
     // ExaBGP takes commands from the output of a program, and tells it events until it ends itself.
     writeFileSync(script, apiProgram(commands, events));
-    writeFileSync(this.#file('exabgp.conf'), configuration(this.#description, script));
-    this.#daemon = Daemon.start(this.#place, 'exabgp', [program, this.#file('exabgp.conf')], {
+    writeFileSync(this.#file('exabgp.conf'), configuration(this.description, script));
+    this.daemon = Daemon.start(this.place, 'exabgp', [program, this.#file('exabgp.conf')], {
       'exabgp.daemon.user': 'root',
       'exabgp.daemon.daemonize': 'false',
       'exabgp.log.level': 'INFO',
       'exabgp.api.cli': 'false',
       'exabgp.api.ack': 'false',
-      'exabgp.tcp.bind': Object.values(this.#description.addresses).join(' '),
+      'exabgp.tcp.bind': Object.values(this.description.addresses).join(' '),
     });
-    await this.#daemon.ready(() => listens(this.#daemon!.pid));
-    await this.announce(...this.#announced.values());
+    await this.daemon.ready(() => listens(this.daemon!.pid));
+    await this.announce(...this.announced.values());
   }
 
   async routes(family: Family): Promise<RouteSeen[]> {
@@ -95,7 +88,7 @@ class ExaBgp implements Router {
     const established = last?.neighbor.state === 'up';
     const negotiated = events.findLast(({ type }) => type === 'negotiated')?.neighbor.negotiated;
     const lastError = events.findLast(({ neighbor }) => neighbor.state === 'down')?.neighbor.reason;
-    const neighbor = this.#description.neighbors.find((each) => each.address === address)!;
+    const neighbor = this.description.neighbors.find((each) => each.address === address)!;
     const received = await Promise.all(neighbor.families.map((family) => this.routes(family)));
     return {
       state: established ? 'Established' : last?.neighbor.state === 'connected' ? 'OpenSent' : 'Active',
@@ -108,40 +101,27 @@ class ExaBgp implements Router {
 
   async announce(...announcements: readonly Announcement[]): Promise<void> {
     for (const each of announcements) {
-      this.#announced.set(each.prefix, each);
+      this.announced.set(each.prefix, each);
       this.#command(`announce route ${attributesOf(each)}`);
     }
   }
 
   async withdraw(...prefixes: readonly string[]): Promise<void> {
     for (const prefix of prefixes) {
-      const known = this.#announced.get(prefix);
-      this.#announced.delete(prefix);
+      const known = this.announced.get(prefix);
+      this.announced.delete(prefix);
       if (known) this.#command(`withdraw route ${attributesOf(known)}`);
     }
   }
 
-  async restart(): Promise<void> {
-    await this.#daemon?.stop();
-    await this.start();
-  }
-
-  async kill(signal: NodeJS.Signals): Promise<void> {
-    await this.#daemon?.signal(signal);
-  }
-
-  log(): string {
-    return this.#daemon?.log() ?? '';
-  }
-
-  async stop(): Promise<void> {
-    await this.#daemon?.stop();
+  override async stop(): Promise<void> {
+    await this.daemon?.stop();
     this.#closeCommands();
-    removeRunDirectory(this.#place.directory);
+    await super.stop();
   }
 
   #file(name: string): string {
-    return join(this.#place.directory, name);
+    return join(this.place.directory, name);
   }
 
   #closeCommands(): void {
@@ -154,7 +134,7 @@ class ExaBgp implements Router {
   /** Only to the neighbors that take routes of the family. */
   #command(text: string): void {
     const family = familyOf(text.split(' ')[2]!);
-    for (const { address, families } of this.#description.neighbors) {
+    for (const { address, families } of this.description.neighbors) {
       if (families.includes(family)) writeSync(this.#commands!, `neighbor ${address} ${text}\n`);
     }
   }

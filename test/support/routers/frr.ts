@@ -15,6 +15,7 @@ import {
   type RouterDescription,
   type RouterKind,
   type RouteSeen,
+  started,
   timersOf,
 } from './router.ts';
 import { createRunDirectory, removeRunDirectory } from './run-directory.ts';
@@ -27,11 +28,7 @@ export const frr: RouterKind = {
   package: 'frr',
   installed: () => existsSync(`${programs}/bgpd`),
   cannot: {},
-  start: async (description) => {
-    const router = new Frr(description);
-    await router.start();
-    return router;
-  },
+  start: (description) => started(new Frr(description)),
 };
 
 class Frr implements Router {

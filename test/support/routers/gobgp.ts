@@ -1,7 +1,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Family } from '../../../src/ip/address.ts';
-import { ask, Daemon, type Place } from './daemon.ts';
+import { ask, Daemon } from './daemon.ts';
+import { OneDaemon } from './one-daemon.ts';
 import {
   type Announcement,
   familyOf,
@@ -13,9 +14,10 @@ import {
   type RouterDescription,
   type RouterKind,
   type RouteSeen,
+  started,
   timersOf,
 } from './router.ts';
-import { createRunDirectory, removeRunDirectory } from './run-directory.ts';
+import { createRunDirectory } from './run-directory.ts';
 
 const program = '/usr/bin/gobgpd';
 
@@ -28,34 +30,24 @@ export const gobgp: RouterKind = {
     forwarding: 'GoBGP keeps its table to itself: without FRR beside it, it tells the kernel of no route',
     unnumbered: 'GoBGP looks into the table of neighbors once, when it starts, and does not ask who is there',
   },
-  start: async (description) => {
-    const router = new GoBgp(description);
-    await router.start();
-    return router;
-  },
+  start: (description) => started(new GoBgp(description)),
 };
 
-class GoBgp implements Router {
-  readonly #description: RouterDescription;
-  readonly #place: Place;
-  readonly #announced = new Map<string, Announcement>();
-  #daemon: Daemon | undefined;
-
+class GoBgp extends OneDaemon implements Router {
   constructor(description: RouterDescription) {
-    this.#description = description;
-    this.#place = { netns: description.netns, directory: createRunDirectory('GoBGP') };
+    super(description, { netns: description.netns, directory: createRunDirectory('GoBGP') });
   }
 
   async start(): Promise<void> {
     // One that was killed leaves it behind.
-    rmSync(join(this.#place.directory, 'gobgpd.sock'), { force: true });
-    const file = join(this.#place.directory, 'gobgpd.json');
-    writeFileSync(file, JSON.stringify(configuration(this.#description)));
+    rmSync(join(this.place.directory, 'gobgpd.sock'), { force: true });
+    const file = join(this.place.directory, 'gobgpd.json');
+    writeFileSync(file, JSON.stringify(configuration(this.description)));
     const options = ['-t', 'json', '-f', file, '--api-hosts', this.#socket, '--pprof-disable', '--log-plain'];
-    this.#daemon = Daemon.start(this.#place, 'gobgpd', [program, ...options]);
-    const wanted = this.#description.neighbors.length;
-    await this.#daemon.ready(async () => (JSON.parse(await this.#gobgp('neighbor')) as unknown[]).length === wanted);
-    await this.announce(...this.#announced.values());
+    this.daemon = Daemon.start(this.place, 'gobgpd', [program, ...options]);
+    const wanted = this.description.neighbors.length;
+    await this.daemon.ready(async () => (JSON.parse(await this.#gobgp('neighbor')) as unknown[]).length === wanted);
+    await this.announce(...this.announced.values());
   }
 
   async routes(family: Family): Promise<RouteSeen[]> {
@@ -88,7 +80,7 @@ class GoBgp implements Router {
 
   async announce(...announcements: readonly Announcement[]): Promise<void> {
     for (const each of announcements) {
-      this.#announced.set(each.prefix, each);
+      this.announced.set(each.prefix, each);
       const { prefix, med, communities = [], largeCommunities = [] } = each;
       const list = (name: string, values: readonly string[]) => (values.length === 0 ? [] : [name, values.join(',')]);
       const attributes = [...list('community', communities), ...list('large-community', largeCommunities)];
@@ -100,35 +92,17 @@ class GoBgp implements Router {
 
   async withdraw(...prefixes: readonly string[]): Promise<void> {
     for (const prefix of prefixes) {
-      this.#announced.delete(prefix);
+      this.announced.delete(prefix);
       await this.#rib('global', 'rib', 'del', '-a', `ipv${familyOf(prefix)}`, prefix);
     }
   }
 
-  async restart(): Promise<void> {
-    await this.#daemon?.stop();
-    await this.start();
-  }
-
-  async kill(signal: NodeJS.Signals): Promise<void> {
-    await this.#daemon?.signal(signal);
-  }
-
-  log(): string {
-    return this.#daemon?.log() ?? '';
-  }
-
-  async stop(): Promise<void> {
-    await this.#daemon?.stop();
-    removeRunDirectory(this.#place.directory);
-  }
-
   get #socket(): string {
-    return `unix://${join(this.#place.directory, 'gobgpd.sock')}`;
+    return `unix://${join(this.place.directory, 'gobgpd.sock')}`;
   }
 
   #gobgp(...command: readonly string[]): Promise<string> {
-    return ask(this.#place, 'gobgp', '--target', this.#socket, '-j', ...command);
+    return ask(this.place, 'gobgp', '--target', this.#socket, '-j', ...command);
   }
 
   /** Without `-j` the commands that change something print nothing; with it neither. */

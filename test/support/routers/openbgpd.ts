@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Family } from '../../../src/ip/address.ts';
-import { ask, Daemon, type Place } from './daemon.ts';
+import { ask, Daemon } from './daemon.ts';
+import { OneDaemon } from './one-daemon.ts';
 import {
   type Announcement,
   communityText,
@@ -12,9 +13,10 @@ import {
   type RouterDescription,
   type RouterKind,
   type RouteSeen,
+  started,
   timersOf,
 } from './router.ts';
-import { createRunDirectory, removeRunDirectory } from './run-directory.ts';
+import { createRunDirectory } from './run-directory.ts';
 
 /** FRR's daemon of the same name is elsewhere. */
 const program = '/usr/sbin/bgpd';
@@ -30,35 +32,25 @@ export const openbgpd: RouterKind = {
     forwarding: 'OpenBGPD keeps its table to itself: on Linux it tells the kernel of no route',
     unnumbered: 'OpenBGPD needs the address of a neighbor',
   },
-  start: async (description) => {
-    const router = new OpenBgpd(description);
-    await router.start();
-    return router;
-  },
+  start: (description) => started(new OpenBgpd(description)),
 };
 
-class OpenBgpd implements Router {
-  readonly #description: RouterDescription;
-  readonly #place: Place;
-  readonly #announced = new Map<string, Announcement>();
-  #daemon: Daemon | undefined;
-
+class OpenBgpd extends OneDaemon implements Router {
   constructor(description: RouterDescription) {
-    this.#description = description;
     const directory = createRunDirectory('OpenBGPD');
     const run = join(directory, 'run');
     // Its socket, and the directory that its processes without privileges are locked into.
     mkdirSync(join(run, 'openbgpd'), { recursive: true });
-    this.#place = { netns: description.netns, directory, binds: [{ at: '/run', directory: run }] };
+    super(description, { netns: description.netns, directory, binds: [{ at: '/run', directory: run }] });
   }
 
   async start(): Promise<void> {
-    writeFileSync(this.#file, configuration(this.#description));
+    writeFileSync(this.#file, configuration(this.description));
     // It refuses one that others may read.
     chmodSync(this.#file, 0o600);
-    this.#daemon = Daemon.start(this.#place, 'bgpd', [program, '-d', '-f', this.#file]);
-    await this.#daemon.ready(async () => (await this.#ask('show', 'summary')) !== undefined);
-    await this.announce(...this.#announced.values());
+    this.daemon = Daemon.start(this.place, 'bgpd', [program, '-d', '-f', this.#file]);
+    await this.daemon.ready(async () => (await this.#ask('show', 'summary')) !== undefined);
+    await this.announce(...this.announced.values());
   }
 
   async routes(family: Family): Promise<RouteSeen[]> {
@@ -84,46 +76,32 @@ class OpenBgpd implements Router {
 
   async announce(...announcements: readonly Announcement[]): Promise<void> {
     for (const each of announcements) {
-      this.#announced.set(each.prefix, each);
-      await ask(this.#place, control, 'network', 'add', each.prefix, ...attributesOf(each).flat());
+      this.announced.set(each.prefix, each);
+      await ask(this.place, control, 'network', 'add', each.prefix, ...attributesOf(each).flat());
     }
   }
 
   async withdraw(...prefixes: readonly string[]): Promise<void> {
     for (const each of prefixes) {
-      this.#announced.delete(each);
-      await ask(this.#place, control, 'network', 'delete', each);
+      this.announced.delete(each);
+      await ask(this.place, control, 'network', 'delete', each);
     }
   }
 
-  async restart(): Promise<void> {
-    await this.#daemon?.stop();
-    await this.start();
-  }
-
-  async kill(signal: NodeJS.Signals): Promise<void> {
+  override async kill(signal: NodeJS.Signals): Promise<void> {
     // The sessions are a process of their own.
-    const pid = this.#daemon?.pid;
-    const children = pid && this.#daemon?.running ? childrenOf(pid) : [];
-    await this.#daemon?.signal(signal);
+    const pid = this.daemon?.pid;
+    const children = pid && this.daemon?.running ? childrenOf(pid) : [];
+    await super.kill(signal);
     for (const each of children) if (existsSync(`/proc/${each}`)) process.kill(each, signal);
   }
 
-  log(): string {
-    return this.#daemon?.log() ?? '';
-  }
-
-  async stop(): Promise<void> {
-    await this.#daemon?.stop();
-    removeRunDirectory(this.#place.directory);
-  }
-
   get #file(): string {
-    return join(this.#place.directory, 'bgpd.conf');
+    return join(this.place.directory, 'bgpd.conf');
   }
 
   async #ask(...command: readonly string[]): Promise<unknown> {
-    return JSON.parse(await ask(this.#place, control, '-j', ...command));
+    return JSON.parse(await ask(this.place, control, '-j', ...command));
   }
 }
 

@@ -154,3 +154,8 @@ const wellKnown: { readonly [name: string]: string } = {
   'local-as': '65535:65283',
   'no-export-subconfed': '65535:65283',
 };
+
+export async function started<R extends { start(): Promise<void> }>(router: R): Promise<R> {
+  await router.start();
+  return router;
+}
