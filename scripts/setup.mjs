@@ -26,7 +26,19 @@ const profiles = {
   check: { addon: false, commands: { 'clang-format': 'clang-format' } },
   native: { addon: false, commands: { ...compiler, ...cmake, ...clang, ...network }, fuzzer: true },
   apiserver: { addon: false, commands: { openssl: 'openssl' } },
-  bench: { addon: true, commands: { ...compiler, ...network, ...client, ethtool: 'ethtool', taskset: 'util-linux' } },
+  bench: {
+    addon: true,
+    commands: {
+      ...compiler,
+      ...network,
+      ...client,
+      ethtool: 'ethtool',
+      taskset: 'util-linux',
+      tcpdump: 'tcpdump',
+      vtysh: 'frr',
+      birdc: 'bird2',
+    },
+  },
   test: {
     addon: true,
     commands: {
