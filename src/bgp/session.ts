@@ -83,9 +83,12 @@ export class BgpSession {
     return this.#lingering.emptied();
   }
 
-  /** The peer is no longer reached: what is connected is closed, and tried again. */
+  /** The peer is no longer reached: what is connected is closed, and tried again. No peer is to keep the routes. */
   bfdDown(): void {
-    for (const connection of this.#connections()) if (connection.tcp !== undefined) connection.stop(bfdIsDown);
+    for (const connection of this.#connections()) {
+      if (connection.tcp === undefined) continue;
+      connection.stop(connection.negotiated?.gracefulNotification ? hardReset(bfdIsDown) : bfdIsDown);
+    }
   }
 
   /** Something has changed in the Adj-RIB-Out. It is sent in the next turn of the event loop, with what else changes. */

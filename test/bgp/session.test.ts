@@ -221,6 +221,16 @@ test('BFD takes the session down at once, and it is tried again', async () => {
   await bed.clock.until('up again', () => bed.status.state === 'Established', 2_000);
 });
 
+test('BFD tells a peer with graceful restart to keep no routes', async () => {
+  const bed = new SessionBed(gracefulSettings);
+  await bed.establish({ capabilities: [...routerCapabilities, gracefully] });
+  bed.session.bfdDown();
+  await bed.clock.advance(10);
+  const [said] = bed.router.of('notification');
+  assert.deepEqual([said?.code, said?.subcode, ...(said?.data ?? [])], [6, 9, 6, 10]);
+  assert.match(bed.status.lastError?.text ?? '', /BFD is down/);
+});
+
 test('with DelayOpen our OPEN waits for the router to say its own', async () => {
   const bed = new SessionBed({ delayOpen: 5 }).listen();
   bed.session.start();

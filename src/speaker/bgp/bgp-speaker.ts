@@ -198,10 +198,10 @@ export class BgpSpeaker {
     await this.#queue.stop();
     this.#departure.close();
     this.#listening.close();
-    // A router with which BFD has been ended does not take what comes now for a failure.
-    this.#bfd.close();
     const kindOf = (peer: string) => (keeping.has(peer) ? 'restart' : how === 'hard' ? 'hard' : 'shutdown');
     await this.#sessions.close(kindOf, how === 'restart' ? 'restarting' : 'the speaker of this node stops');
+    // Not before: FRR takes even the orderly end of BFD for a failure, and would drop the routes that it is to keep.
+    this.#bfd.close();
     this.#stopping.abort();
     await Promise.all([this.#passwords.stop(), this.#serviceStatuses.stop(), this.#sessionStatuses.stop()]);
   }
