@@ -22,6 +22,8 @@ export type Wish = {
   readonly pool: string | undefined;
   /** Pools that may serve it together, in this order, each address from the first that has room; empty for any. */
   readonly pools: readonly string[];
+  /** Of a class that is gone: it asks for nothing but to keep what it has, also where that is another class' by now. */
+  readonly isOfGoneClass?: true;
   /** Services with the same key and the same backend may share an address. Empty or undefined shares with nobody. */
   readonly sharingKey: string | undefined;
   readonly backend: string;
@@ -78,7 +80,7 @@ export function refusal(refused: RefusalReason, detail: string): Refusal {
 /** Whether the pool's restrictions let the Service in, also when it asks for the pool or an address by name. */
 export function admits(pool: Pool, wish: Wish): boolean {
   // Only the binding to the class makes it the one pool that may serve: see the controller.
-  if (pool.ofClass && wish.pool !== pool.name) return false;
+  if (pool.ofClass && wish.pool !== pool.name && !wish.isOfGoneClass) return false;
   const allocation = pool.serviceAllocation;
   if (!allocation) return true;
   const { namespaces, namespaceSelectors, serviceSelectors } = allocation;

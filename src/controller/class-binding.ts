@@ -1,3 +1,4 @@
+import type { Wish } from '../allocator/wish.ts';
 import { mostAddresses } from '../api/requested-addresses.ts';
 import { type Annotations, readAnnotation, serviceAnnotations } from '../api/service-annotations.ts';
 import type { ServiceWish } from '../api/service-wish.ts';
@@ -71,10 +72,13 @@ export function boundClass({ status }: Service): string | undefined {
  * The wish of a Service of this class: its addresses are of the class' pool, whatever pools it names. When the class is
  * gone, its pool is gone as well; what the Service has may be anywhere, and it asks for nothing but to keep that.
  */
-export function wishOfClass(wish: ServiceWish, binding: ClassBinding | undefined): ServiceWish {
+export function wishOfClass(
+  wish: ServiceWish,
+  binding: ClassBinding | undefined,
+): ServiceWish & Pick<Wish, 'isOfGoneClass'> {
   if (binding === undefined) return wish;
   if (binding.state !== 'gone') return { ...wish, pool: binding.name, pools: [] };
-  return { ...wish, pool: undefined, pools: [], addresses: [], wanted: [], count: mostAddresses };
+  return { ...wish, pool: undefined, pools: [], addresses: [], wanted: [], count: mostAddresses, isOfGoneClass: true };
 }
 
 /** The addresses that stand in the status of the Service. */

@@ -23,7 +23,7 @@ import {
   goneText,
   hasCondition,
 } from './assigned-condition.ts';
-import { type ClassBinding, isServed, statusAddresses } from './class-binding.ts';
+import { boundClass, type ClassBinding, isServed, statusAddresses } from './class-binding.ts';
 import { classFindings, noClassConditions } from './class-conditions.ts';
 import type { Sinces } from './earlier-run.ts';
 import { type Problem, type ReadWish, readWish } from './wish.ts';
@@ -86,14 +86,18 @@ export class ServiceReconciler {
   }
 
   /**
-   * When other pools are in force, before anybody is given addresses of them: whoever has kept some without a pool comes
-   * first.
+   * When other pools are in force, before anybody is given addresses of them: whoever keeps some of a class that is gone,
+   * or was gone until now, comes first.
    */
   adoptOrphans(): void {
-    for (const key of this.#orphans) {
-      const service = this.#options.services.get(key);
-      const read = service && this.#serves(service) ? this.#readWish(service) : undefined;
-      if (service === undefined || read === undefined || 'problem' in read) continue;
+    const { services, config } = this.#options;
+    const names = new Set(config().classes.map(({ name }) => name));
+    for (const service of services.list()) {
+      const key = keyOf(service);
+      const bound = boundClass(service);
+      const isConcerned = this.#orphans.has(key) || (bound !== undefined && !names.has(bound));
+      const read = isConcerned && this.#serves(service) ? this.#readWish(service) : undefined;
+      if (read === undefined || 'problem' in read) continue;
       if (this.#options.allocator.assignment(key) === undefined) this.#adopt(key, read.wish, statusAddresses(service));
     }
   }

@@ -52,7 +52,10 @@ class Served {
   /** Puts a configuration in force and looks at all Services, those named first before the others. */
   async use(classes: Config['classes'], pools: object, ...first: readonly string[]): Promise<void> {
     const { peers, bfdProfiles, reservations, layer2 } = Config.empty;
-    const of = poolsOf(pools as Readonly<Record<string, object>>);
+    const isOfClass = (name: string) => classes.some((one) => one.name === name);
+    const of = poolsOf(pools as Readonly<Record<string, object>>).map((pool) =>
+      isOfClass(pool.name) ? { ...pool, ofClass: true as const } : pool,
+    );
     this.#config = new Config({ pools: of, peers, bfdProfiles, reservations, classes, layer2 });
     this.#allocator.setPools(of, 0);
     await this.#read();
@@ -181,6 +184,19 @@ test(
     await cluster.service('api');
     await served.look();
     await served.use([], { later: { addresses: ['192.0.2.0/31'] } }, 'api');
+    assert.equal(await cluster.addresses('web'), '192.0.2.0');
+    assert.equal(await cluster.addresses('api'), '192.0.2.1');
+  }),
+);
+
+test(
+  'when a class is there again under another name, the Services of the old one keep what they have, and nobody else gets it',
+  inService(async (served, cluster) => {
+    await cluster.service('web', {}, { annotations: byAnnotation });
+    await served.use([dmz], specs);
+    const renamed = { 'network.deckhouse.io/metal-load-balancer-class': 'edge' };
+    await cluster.service('api', {}, { annotations: renamed });
+    await served.use([{ name: 'edge', isDefault: false }], { edge: specs.dmz, lan: specs.lan }, 'api');
     assert.equal(await cluster.addresses('web'), '192.0.2.0');
     assert.equal(await cluster.addresses('api'), '192.0.2.1');
   }),
