@@ -42,19 +42,21 @@ export const balanced: ElectionStrategy = {
     const shares = new FairShares(nodes.length);
     const heldShares = new FairShares(nodes.length);
     const held = new Float64Array(nodes.length);
-    for (const { targets, home, siblings } of items) {
+    // Who has taken something, and who has less now, or will have.
+    const affected = new Set<number>();
+    for (const { targets, home, siblings, rival } of items) {
       const count = siblings?.length ?? 1;
       shares.add(targets, count);
       if (home < 0) continue;
       heldShares.add(targets, count);
       held[home]! += 1;
+      if (rival !== undefined) affected.add(home).add(rival);
     }
     shares.divide();
     heldShares.divide();
+    const isLeftAlone = (node: number) => finder.nodes[node]!.returning || affected.has(node);
     // A node that is returning does not give either what it has got in the meantime.
-    const limits = held.map((count, node) => {
-      return finder.nodes[node]!.returning ? Math.max(count, shares.limit(node)) : shares.limit(node);
-    });
+    const limits = held.map((count, node) => Math.max(isLeftAlone(node) ? count : 0, shares.limit(node)));
     const placement = new Placement({
       items,
       shares,
@@ -64,8 +66,8 @@ export const balanced: ElectionStrategy = {
     });
     placement.settle();
     placement.level();
-    const least = (node: number) => (finder.nodes[node]!.returning ? 0 : heldShares.least(node));
-    for (let node = 0; node < limits.length; node++) placement.pull(node, least);
+    const least = (node: number) => (isLeftAlone(node) ? 0 : heldShares.least(node));
+    for (let node = 0; node < limits.length; node++) placement.pull(node, least, (giver) => !affected.has(giver));
     const owners = new Map<string, string>();
     for (const { address, at } of items) owners.set(address, finder.nodes[at]!.name);
     return owners;

@@ -8,6 +8,8 @@ export type Item = {
   readonly targets: Targets;
   /** Who holds it and may keep it; -1 for nobody. */
   readonly home: number;
+  /** Who says that he has it as well, beside its home; -1 for one that does not live. */
+  readonly rival: number | undefined;
   /** -1 while it is nowhere. */
   at: number;
   /** The addresses of its Service, itself included; undefined when it is the only one. */
@@ -20,11 +22,12 @@ export type Item = {
 export function itemsOf(addresses: readonly BallotAddress[], finder: TargetFinder): readonly Item[] {
   const firsts = new Map<string, Item>();
   const items: Item[] = [];
-  for (const { address, service, candidates, holder } of addresses) {
+  for (const { address, service, candidates, holder, rival: other } of addresses) {
     const standing = finder.find(candidates, holder);
     if (standing === undefined) continue;
     const { targets, home } = standing;
-    const item: Item = { address, targets, home, at: home, siblings: undefined, lot: -1 };
+    const rival = home < 0 || other === undefined ? undefined : finder.numberOf(other);
+    const item: Item = { address, targets, home, rival, at: home, siblings: undefined, lot: -1 };
     items.push(item);
     const first = firsts.get(service);
     if (first === undefined) firsts.set(service, item);

@@ -77,11 +77,14 @@ export class Placement {
     }
   }
 
-  /** Moves held addresses to the node until it has `least`, as long as no giver is left with less than it should have. */
-  pull(node: number, least: (node: number) => number): void {
+  /**
+   * Moves held addresses to the node until it has `least`, of those that may give, and as long as none is left with less
+   * than it should have.
+   */
+  pull(node: number, least: (node: number) => number, mayGive: (node: number) => boolean): void {
     if (this.loads[node]! >= least(node) || !this.#hasFuller(node)) return;
     this.#held ??= this.#byNode(({ at, home }) => at === home);
-    const gives = (giver: number) => this.loads[giver]! > least(giver);
+    const gives = (giver: number) => mayGive(giver) && this.loads[giver]! > least(giver);
     this.#take(node, this.#held, gives, () => this.loads[node]! < least(node));
   }
 
@@ -162,7 +165,8 @@ export class Placement {
     for (const item of this.#items) {
       if (item.siblings === undefined || item.at < 0) continue;
       const together = item.siblings.filter(({ at }) => at === item.at);
-      taken(together, together.length - allowance(item, item.at));
+      if (together.every(({ rival }) => rival === undefined))
+        taken(together, together.length - allowance(item, item.at));
     }
     const over = new Map<number, Item[]>();
     this.loads.forEach((load, node) => {

@@ -30,6 +30,11 @@ export type BallotAddress = {
   readonly candidates: readonly Candidate[];
   /** Who has it, by the claims (./claims.ts); may be dead, or a candidate no more. */
   readonly holder?: string | undefined;
+  /**
+   * Another living candidate that says so as well. Either the holder has taken it for a reason that this speaker does not
+   * know yet, or the other has not let go yet: nothing else moves because of it.
+   */
+  readonly rival?: string | undefined;
 };
 
 /** A node with a living speaker. Candidates that are not among these own nothing. */

@@ -43,13 +43,18 @@ export class TargetFinder {
     const choice = this.#last?.candidates === candidates ? this.#last.choice : this.#choiceOf(candidates);
     const { preferences, standings } = choice;
     if (preferences.size === 0) return undefined;
-    const number = holder === undefined ? -1 : (this.#numbers.get(holder) ?? -1);
+    const number = this.numberOf(holder);
     let standing = standings.get(number);
     if (standing === undefined) {
       standing = this.#stand(preferences, number);
       standings.set(number, standing);
     }
     return standing;
+  }
+
+  /** -1 for one that does not live. */
+  numberOf(node: string | undefined): number {
+    return node === undefined ? -1 : (this.#numbers.get(node) ?? -1);
   }
 
   #choiceOf(candidates: readonly Candidate[]): Choice {

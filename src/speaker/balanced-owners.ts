@@ -1,4 +1,3 @@
-import { balanced } from '../election/balanced.ts';
 import { candidacyOf } from '../election/candidacy.ts';
 import { type AddressWish, type CandidateList, Candidates } from '../election/candidates.ts';
 import { type Claim, resolveClaims } from '../election/claims.ts';
@@ -10,6 +9,7 @@ import type { ObjectKey } from '../kubernetes/resource.ts';
 import type { Store } from '../kubernetes/store.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Elections, View } from './decision.ts';
+import { FreshLosses, isFresh, ownersOf, type Tenure } from './fresh-losses.ts';
 import type { SliceStore } from './service-reconciler.ts';
 import { addressTexts, SpreadAddresses } from './spread-addresses.ts';
 import { wishesOf } from './wishes.ts';
@@ -39,6 +39,8 @@ type Place = {
   list: CandidateList | undefined;
   entry: BallotAddress | undefined;
   owner: string | undefined;
+  /** Who it was before the last changes, if several followed one another, and until when. */
+  before: Tenure | undefined;
 };
 
 /**
@@ -60,6 +62,7 @@ export class BalancedOwners {
   readonly #places = new Map<string, Place>();
   /** Of no importance with `balanced`. */
   readonly #spread = new SpreadAddresses();
+  readonly #losses = new FreshLosses();
   readonly #changed = new Set<ObjectKey>();
   /** What all that was read from, and decided from. */
   #view: View | undefined;
@@ -67,6 +70,8 @@ export class BalancedOwners {
   #isDue = false;
   #decidedAt = Number.NEGATIVE_INFINITY;
   #pending: Timer | undefined;
+  /** Decides again when no loss is fresh any more. */
+  #later: Timer | undefined;
 
   constructor(options: BalancedOwnersOptions) {
     this.#options = options;
@@ -129,6 +134,8 @@ export class BalancedOwners {
   clear(): void {
     this.#pending?.cancel();
     this.#pending = undefined;
+    this.#later?.cancel();
+    this.#losses.clear();
     this.#isDue = false;
     this.#view = undefined;
     this.#candidates = undefined;
@@ -152,6 +159,7 @@ export class BalancedOwners {
     for (const key of changed) this.#read(key, now);
     if (this.#candidates === undefined || before?.cluster !== now.cluster) {
       this.#candidates = new Candidates(now.cluster);
+      this.#losses.see(now.cluster, this.#options.clock.now());
       for (const place of this.#places.values()) place.list = place.entry = undefined;
     }
     this.#view = now;
@@ -215,23 +223,35 @@ export class BalancedOwners {
 
   #elect({ cluster, hash }: View, candidates: Candidates): Set<ObjectKey> {
     if (this.#places.size === 0) return new Set();
-    const { claimsOf } = this.#options;
+    const { claimsOf, clock } = this.#options;
+    const now = clock.now();
+    const fresh = this.#losses.forget(now);
     const addresses: BallotAddress[] = [];
+    const taken: BallotAddress[] = [];
     for (const place of this.#places.values()) {
       place.list ??= listOf(place, candidates);
       const { names } = place.list;
-      const holder = resolveClaims(place.text, claimsOf(place.text), (node) => names.has(node), hash)?.node;
-      if (place.entry === undefined || place.entry.holder !== holder)
-        place.entry = this.#entryOf(place, place.list, holder);
+      const claims = claimsOf(place.text);
+      const claim = resolveClaims(place.text, claims, (node) => names.has(node), hash);
+      const holder = claim?.node;
+      const rival = rivalOf(claims, holder, names);
+      if (place.entry === undefined || place.entry.holder !== holder || place.entry.rival !== rival)
+        place.entry = this.#entryOf(place, place.list, holder, rival);
       addresses.push(place.entry);
+      if (this.#losses.isTaken(claims, claim, place.before, now)) taken.push(place.entry);
     }
-    const owners = balanced.owners({ addresses, nodes: this.#nodes(cluster) }, hash);
+    this.#later?.cancel();
+    if (fresh !== undefined && taken.length > 0) this.#later = clock.after(fresh, () => this.decideSoon());
+    const owners = ownersOf({ addresses, nodes: this.#nodes(cluster) }, taken, hash);
     const [orphaned, moved] = [new Set<ObjectKey>(), new Set<ObjectKey>()];
     for (const place of this.#places.values()) {
       const owner = owners.get(place.text);
       if (owner === place.owner) continue;
       const affected = place.owner === undefined || cluster.members.has(place.owner) ? moved : orphaned;
       for (const key of place.wishes.keys()) affected.add(key);
+      if (!isFresh(place.before, now)) {
+        place.before = place.owner === undefined ? undefined : { node: place.owner, until: now };
+      }
       place.owner = owner;
     }
     return new Set([...orphaned, ...moved]);
@@ -242,7 +262,12 @@ export class BalancedOwners {
    * of both families on three nodes each node has one of each. Of several Services that with the most, and the first
    * by name: the same on every node.
    */
-  #entryOf(place: Place, { candidates }: CandidateList, holder: string | undefined): BallotAddress {
+  #entryOf(
+    place: Place,
+    { candidates }: CandidateList,
+    holder: string | undefined,
+    rival: string | undefined,
+  ): BallotAddress {
     const { text, wishes } = place;
     let service = '';
     let most = 0;
@@ -254,7 +279,7 @@ export class BalancedOwners {
     }
     const [first] = wishes.values();
     const group = most > 1 && first !== undefined ? `${service} IPv${first.address.family}` : service;
-    return { address: text, service: group, index: 0, candidates, holder };
+    return { address: text, service: group, index: 0, candidates, holder, rival };
   }
 
   #nodes({ nodes, members, ignoreExcludeLabel }: ElectionCluster): readonly BallotNode[] {
@@ -271,12 +296,21 @@ function sameLabels(a: View | undefined, b: View): boolean {
   return a?.node.labels === b.node.labels || JSON.stringify(a?.node.labels) === JSON.stringify(b.node.labels);
 }
 
+/** Who else says that he has it, and may; the first by name. */
+function rivalOf(claims: Iterable<Claim>, holder: string | undefined, names: ReadonlySet<string>): string | undefined {
+  let rival: string | undefined;
+  for (const { node } of claims) {
+    if (node !== holder && names.has(node) && (rival === undefined || node < rival)) rival = node;
+  }
+  return rival;
+}
+
 function listOf({ wishes }: Place, candidates: Candidates): CandidateList {
   return candidates.together([...wishes.values()].map((wish) => candidates.of(wish)));
 }
 
 function newPlace(text: string): Place {
-  return { text, wishes: new Map(), list: undefined, entry: undefined, owner: undefined };
+  return { text, wishes: new Map(), list: undefined, entry: undefined, owner: undefined, before: undefined };
 }
 
 /** For a Service whose own candidates these are. */

@@ -59,7 +59,12 @@ class Voter {
       claimsOf: (address) => electorate.claims.get(address) ?? [],
       isReturning: (node) => electorate.facts.returning?.includes(node) ?? false,
       onDecided: (services) => this.decisions.push([...services]),
-      clock: this.clock,
+      clock: {
+        now: () => this.clock.now() + electorate.elapsed,
+        wallTime: () => this.clock.wallTime() + electorate.elapsed,
+        after: (delay, run) => this.clock.after(delay, run),
+        every: (period, run) => this.clock.every(period, run),
+      },
     });
     this.services.onChange((key) => this.owners.serviceChanged(key));
     this.slices.onChange((_key, now, before) => {
@@ -74,12 +79,17 @@ class Voter {
   }
 }
 
+/** After this time nothing that happened matters to anybody because it is new; milliseconds. */
+const longAfter = 10_000;
+
 /** The speakers of a cluster, which tell each other what they hold, and learn of everything in orders of their own. */
 export class Electorate {
   facts: Facts;
   readonly voters: readonly Voter[];
   /** By address. */
   readonly claims = new Map<string, Claim[]>();
+  /** How much time has passed between changes, beside that of the voters' clocks; milliseconds. */
+  elapsed = 0;
   readonly #declared = new Map<string, Declared>();
   #time = 0;
 
@@ -91,7 +101,10 @@ export class Electorate {
 
   /** Something about the cluster is different. */
   change(change: Partial<Facts>): void {
+    const before = new Set(this.living());
     this.facts = { ...this.facts, ...change };
+    // Whoever comes back begins anew.
+    for (const voter of this.living()) if (!before.has(voter)) voter.owners.clear();
     for (const voter of this.voters) {
       this.#point(voter);
       voter.owners.decideSoon();
@@ -120,8 +133,15 @@ export class Electorate {
     for (const { services } of this.voters) services.delete(`default/${name}`);
   }
 
-  /** Lets all living speakers decide and claim what they own, until they rest. Throws if they do not agree. */
+  /** Lets all living speakers decide and claim what they own, until they rest for good. Throws if they do not agree. */
   settle(): void {
+    this.#rest();
+    this.elapsed += longAfter;
+    for (const { owners } of this.living()) owners.decideSoon();
+    this.#rest();
+  }
+
+  #rest(): void {
     for (let round = 0; round < 10; round++) {
       for (const { owners } of this.living()) owners.flush();
       if (!this.#claim()) return;
@@ -171,12 +191,16 @@ export class Electorate {
   #claim(): boolean {
     let isNew = false;
     const owners = this.announced();
+    const living = new Set(this.living().map(({ name }) => name));
     for (const [ip, owner] of owners) {
       const claims = this.claims.get(ip) ?? [];
       const newest = claims.reduce((most, { since }) => Math.max(most, since), 0);
-      if (claims.some(({ node, since }) => node === owner && since === newest)) continue;
+      // The living let go of what another has; what the dead have said remains.
+      const others = claims.filter(({ node }) => node !== owner && !living.has(node));
+      const isHeld = claims.some(({ node, since }) => node === owner && since === newest);
+      if (isHeld && claims.length === others.length + 1) continue;
       this.#time = Math.max(this.#time, newest) + 1;
-      this.claims.set(ip, [...claims.filter(({ node }) => node !== owner), { node: owner, since: this.#time }]);
+      this.claims.set(ip, [...others, { node: owner, since: this.#time }]);
       isNew = true;
     }
     return isNew;
@@ -192,7 +216,7 @@ export class Electorate {
 
 const configs = new Map<string, Config>();
 
-function viewOf(facts: Facts, name: string): View {
+export function viewOf(facts: Facts, name: string): View {
   const { nodes, members, interfaces, requireSubnetAddress = false, strategy = 'balanced' } = facts;
   const all = nodes.map((node) => ({ labels: {}, networkUnavailable: false, ...node }));
   return {
@@ -225,7 +249,7 @@ function configOf({ pools = [['192.0.2.0/24', '2001:db8::/120']], advertisements
   return config;
 }
 
-function serviceOf({ name, ips, spec = {}, labels = {}, annotations = {} }: Declared): Service {
+export function serviceOf({ name, ips, spec = {}, labels = {}, annotations = {} }: Declared): Service {
   return {
     metadata: { name, namespace: 'default', labels, annotations },
     spec: { type: 'LoadBalancer', ...spec },
@@ -233,7 +257,7 @@ function serviceOf({ name, ips, spec = {}, labels = {}, annotations = {} }: Decl
   };
 }
 
-function sliceOf({ name, endpoints = ['node-z'] }: Declared): EndpointSlice {
+export function sliceOf({ name, endpoints = ['node-z'] }: Declared): EndpointSlice {
   const metadata = { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } };
   return {
     metadata,
