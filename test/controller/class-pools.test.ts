@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { metalClasses } from '../../src/kubernetes/metal-kinds.ts';
 import type { TestCluster } from '../support/cluster.ts';
-import { suite } from '../support/suite.ts';
+import { eventually, suite } from '../support/suite.ts';
 import { inWorld, lan } from './support.ts';
 
 const test = suite('controller/class-pools');
@@ -70,6 +70,9 @@ test(
       await webClass(cluster);
       await world.told('shop', 'IPAllocated', 1);
       await cluster.client.delete(metalClasses, 'web');
+      await eventually('it goes by the pool that it names', async () =>
+        (await cluster.addresses('shop')).startsWith('203.'),
+      );
       await cluster.service('late', { loadBalancerClass: 'web' }, { annotations });
       await world.settled();
       await world.has('late', '');
