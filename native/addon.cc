@@ -442,6 +442,7 @@ Napi::Value ReportToJavaScript(Napi::Env env, const BfdReport& report) {
   result["diagnostic"] = Name(static_cast<BfdDiagnostic>(report.Get(BfdField::kDiagnostic)));
   result["remoteState"] = Name(static_cast<BfdState>(report.Get(BfdField::kRemoteState)));
   result["remoteDiagnostic"] = Name(static_cast<BfdDiagnostic>(report.Get(BfdField::kRemoteDiagnostic)));
+  result["echoState"] = Name(static_cast<BfdEchoState>(report.Get(BfdField::kEchoState)));
   return result;
 }
 
@@ -547,6 +548,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto drops = Napi::Array::New(env, kBfdDropNames.size());
   for (uint32_t i = 0; i < kBfdDropNames.size(); i++) drops[i] = Napi::String::New(env, kBfdDropNames[i]);
   exports["bfdDropNames"] = drops;
+  auto echo_drops = Napi::Array::New(env, kBfdEchoDropNames.size());
+  for (uint32_t i = 0; i < kBfdEchoDropNames.size(); i++) {
+    echo_drops[i] = Napi::String::New(env, kBfdEchoDropNames[i]);
+  }
+  exports["bfdEchoDropNames"] = echo_drops;
   exports["open"] = Napi::Function::New(env, Open, "open");
   exports["setAnnouncements"] = Napi::Function::New(env, SetAnnouncements, "setAnnouncements");
   exports["announce"] = Napi::Function::New(env, Announce, "announce");

@@ -5,11 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "bfd_echo_socket.h"
 #include "bfd_socket.h"
 #include "bfd_table.h"
 #include "clock.h"
@@ -30,7 +32,7 @@ class BfdEngine final : private BfdEnvironment {
 
   void Apply(std::vector<BfdWish> wishes);
   void Hold(bool held) { table_.Hold(held, Now()); }
-  void FollowInterfaces() { table_.FollowInterfaces(); }
+  void FollowInterfaces();
   // The socket of this descriptor has something.
   void Receive(int fd);
   void RunDue();
@@ -42,7 +44,10 @@ class BfdEngine final : private BfdEnvironment {
   using Place = std::pair<Family, uint16_t>;  // that is listened to
 
   bool Send(uint32_t discriminator, const BfdSettings& settings, std::span<const uint8_t> packet) override;
-  void Forget(uint32_t discriminator) override { senders_.erase(discriminator); }
+  bool SendEcho(uint32_t discriminator, const BfdEchoPath& path, std::span<const uint8_t> datagram) override;
+  bool ReturnsEchoes(const BfdEchoPath& path) override;
+  bool ReturnEcho(const BfdDatagram& datagram) override;
+  void Forget(uint32_t discriminator) override;
   void TakeArrived() override;
   int InterfaceIndex(const std::string& name) override;
   uint64_t Random() override;
@@ -50,6 +55,8 @@ class BfdEngine final : private BfdEnvironment {
   void Tell(const BfdEvent& event) override { outside_.tell(event); }
 
   void Listen();
+  [[nodiscard]] BfdReceiver* EchoReceiver() const;
+  [[nodiscard]] BfdEchoTap* TapOf(int interface_index);
 
   const Outside outside_;
   BfdTable table_;
@@ -59,6 +66,17 @@ class BfdEngine final : private BfdEnvironment {
   };
   std::map<Place, Listener> listeners_;
   std::unordered_map<uint32_t, Fd> senders_;  // by discriminator; opened when there is something to be sent
+  struct Tap {
+    std::unique_ptr<BfdEchoTap> tap;  // null when it could not be opened: that is tried again, when it is needed
+    int error = 0;                    // that was told of
+    Nanoseconds retry_at = 0;
+  };
+  std::map<int, Tap> taps_;  // by interface
+  struct Neighbor {
+    std::optional<MacAddress> mac;  // the last that was known
+    Nanoseconds look_at = 0;        // when to ask again
+  };
+  std::unordered_map<uint32_t, Neighbor> neighbors_;  // by discriminator
   Nanoseconds retry_at_ = kNever;
 };
 

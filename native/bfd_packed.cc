@@ -6,6 +6,7 @@
 #include <tuple>
 #include <utility>
 
+#include "bfd_echo_packet.h"
 #include "interface_pattern.h"
 #include "wire.h"
 
@@ -51,6 +52,7 @@ const char* ReadOne(WireReader& in, BfdSettings& settings) {
   settings.peer.listen_port = in.U16();
   settings.parameters.desired_min_tx = in.U32();
   settings.parameters.required_min_rx = in.U32();
+  settings.parameters.echo_interval = in.U32();
   if (family != 4 && family != 6) return "the family is neither 4 nor 6";
   IpAddress local;
   for (IpAddress* const address : {&settings.peer.address, &local}) {
@@ -70,6 +72,13 @@ const char* ReadOne(WireReader& in, BfdSettings& settings) {
       settings.peer.listen_port == 0 || settings.parameters.desired_min_tx == 0 ||
       settings.parameters.required_min_rx == 0) {
     return "a number is 0";
+  }
+  // RFC 5883 section 3 has no echo over several hops.
+  if (settings.parameters.echo_interval != 0 && (family != 4 || settings.minimum_ttl != 255)) {
+    return "echo is for one hop and IPv4";
+  }
+  if (settings.port == kBfdEchoPort || settings.peer.listen_port == kBfdEchoPort) {
+    return "a port is that of echo packets";
   }
   if (!IsHost(settings.peer.address)) return "the peer is no host's address";
   if (!settings.peer.interface.empty() && !IsName(settings.peer.interface)) return "the interface has no possible name";

@@ -1,9 +1,9 @@
 // BFD sessions as JavaScript hands them over. Pure.
 //
 // For each: family | flags | minimum TTL | detect multiplier | port | listen port | desired min TX | required min RX |
-// peer (16 bytes) | local (16 bytes) | type of authentication | number of keys | length of the interface's name |
-// length of the id, then the name, the id, and for each key: id | length | bytes. Numbers are big-endian, ports of two
-// bytes and intervals of four, all else of one.
+// echo interval | peer (16 bytes) | local (16 bytes) | type of authentication | number of keys | length of the
+// interface's name | length of the id, then the name, the id, and for each key: id | length | bytes. Numbers are
+// big-endian, ports of two bytes and intervals of four, all else of one.
 #pragma once
 
 #include <cstddef>

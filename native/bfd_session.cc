@@ -10,6 +10,10 @@ namespace {
 constexpr Nanoseconds kEarlyPart = 20;  // of the interval
 constexpr Nanoseconds kMostEarly = 5 * kMillisecond;
 constexpr uint32_t kSlowTx = 1'000'000;  // at least, while the session is not Up: section 6.8.3
+constexpr uint32_t kSlowRx = 1'000'000;  // at least, while echo packets tell of the path: section 6.8.3, too
+constexpr Nanoseconds kTrialInterval = 1'000 * kMillisecond;
+
+Nanoseconds Early(Nanoseconds interval) { return std::min(interval / kEarlyPart, kMostEarly); }
 
 }  // namespace
 
@@ -38,15 +42,15 @@ BfdDrop BfdSession::Receive(const BfdReception& reception, Nanoseconds now) {
   const Nanoseconds interval = TransmitInterval();
   const bool periodic = IsPeriodic();
   const bool demanded = demanding();
-  remote_ = {packet.state,           packet.diagnostic,     packet.my_discriminator,
-             packet.required_min_rx, packet.desired_min_tx, packet.detect_multiplier,
-             packet.demand};
+  remote_ = {packet.state,          packet.diagnostic,           packet.my_discriminator,  packet.required_min_rx,
+             packet.desired_min_tx, packet.required_min_echo_rx, packet.detect_multiplier, packet.demand};
   heard_at_ = now;
   excused_ = false;
   // A Final that comes before the Poll is out answers an earlier one.
   if (packet.final && polling_ && poll_sent_) EndPoll(now);
   if (state_ == BfdState::kAdminDown) return BfdDrop::kAdminDown;
   Advance(packet.state, now);
+  FollowEcho(now);
   if (demanding() && !demanded) {
     // A poll that has gone unanswered up to now says nothing about a peer that has just been heard.
     poll_since_ = now;
@@ -88,6 +92,7 @@ void BfdSession::Change(const BfdParameters& parameters, Nanoseconds now) {
     RequestPoll();
     if (state_ == BfdState::kUp) heard_at_ = now;  // it may have been silent because it was told to
   }
+  FollowEcho(now);
   Advertise(now);
 }
 
@@ -100,6 +105,12 @@ void BfdSession::Hold(bool held, Nanoseconds now) {
   changed_ = true;
 }
 
+void BfdSession::OfferEcho(bool offered) {
+  if (offered == echo_offered_) return;
+  echo_offered_ = offered;
+  changed_ = true;
+}
+
 Nanoseconds BfdSession::SwitchOff(Nanoseconds now) {
   if (state_ != BfdState::kAdminDown) Enter(BfdState::kAdminDown, BfdDiagnostic::kAdministrativelyDown, now);
   if (!MayTransmit()) return now;
@@ -108,7 +119,7 @@ Nanoseconds BfdSession::SwitchOff(Nanoseconds now) {
 }
 
 Nanoseconds BfdSession::Deadline() const {
-  Nanoseconds next = DetectAt();
+  Nanoseconds next = std::min({DetectAt(), EchoDetectAt(), echo_.NextSend()});
   if (demanding() && !polling_) next = std::min(next, poll_next_);
   if (!MayTransmit()) return next;
   if (answer_poll_ || changed_) return 0;
@@ -140,6 +151,7 @@ void BfdSession::Expire(Nanoseconds now) {
   remote_.discriminator = 0;
   remote_.state = BfdState::kDown;
   remote_.min_rx = 1;
+  remote_.min_echo_rx = 0;
   remote_.demand = false;
   Reschedule(now);
 }
@@ -176,6 +188,42 @@ size_t BfdSession::Send(Nanoseconds now, std::span<uint8_t, kBfdLongestPacket> o
   return whole.size();
 }
 
+bool BfdSession::MayEcho(Nanoseconds now) const {
+  // The last one before the session is given up has all its time.
+  const bool judged = echo_.Misses(parameters_.detect_multiplier);
+  const Nanoseconds next = echo_.NextSend();
+  return next != kNever && next <= now + (judged ? 0 : Early(EchoInterval()));
+}
+
+std::optional<uint64_t> BfdSession::Echo(Nanoseconds now) {
+  if (!MayEcho(now)) return std::nullopt;
+  const Nanoseconds interval = EchoInterval();
+  const bool trial = echo_.state() == BfdEchoState::kTrial;
+  return echo_.Send(now + Jittered(trial ? std::max(interval, kTrialInterval) : interval));
+}
+
+BfdEchoDrop BfdSession::ReceiveEcho(uint64_t sequence, Nanoseconds now) {
+  const BfdEchoState before = echo_.state();
+  const BfdEchoDrop drop = echo_.Receive(sequence);
+  if (drop == BfdEchoDrop::kNone && before == BfdEchoState::kTrial) {
+    echo_.SendBy(now + Jittered(EchoInterval()));
+    FollowEcho(now);
+  }
+  return drop;
+}
+
+bool BfdSession::ExcuseEcho(Nanoseconds now) { return echo_.Excuse(now + EchoInterval() + EchoInterval() / 4); }
+
+void BfdSession::ExpireEcho(Nanoseconds now) {
+  if (EchoDetectAt() <= now) Enter(BfdState::kDown, BfdDiagnostic::kEchoFailed, now);
+}
+
+// Section 6.8.9.
+Nanoseconds BfdSession::EchoInterval() const {
+  if (echo_.state() == BfdEchoState::kOff) return 0;
+  return std::max(parameters_.echo_interval, remote_.min_echo_rx) * kMicrosecond;
+}
+
 bool BfdSession::demanding() const {
   return parameters_.demand && state_ == BfdState::kUp && remote_.state == BfdState::kUp;
 }
@@ -185,8 +233,7 @@ Nanoseconds BfdSession::TransmitInterval() const { return std::max(used_tx_, rem
 Nanoseconds BfdSession::ReceiveInterval() const { return std::max(used_rx_, remote_.desired_tx) * kMicrosecond; }
 
 bool BfdSession::MaySend(Nanoseconds now) const {
-  const Nanoseconds early = std::min(TransmitInterval() / kEarlyPart, kMostEarly);
-  return MayTransmit() && IsPeriodic() && next_send_ <= now + early;
+  return MayTransmit() && IsPeriodic() && next_send_ <= now + Early(TransmitInterval());
 }
 
 // Section 6.8.4.
@@ -199,6 +246,11 @@ void BfdSession::Enter(BfdState state, BfdDiagnostic diagnostic, Nanoseconds now
   diagnostic_ = diagnostic;
   changed_ = true;
   poll_next_ = now;
+  if (state != BfdState::kUp) {
+    // It may have been silent because it was told to be slow.
+    if (echo_.state() == BfdEchoState::kWorking) heard_at_ = now;
+    echo_.Stop();
+  }
   Advertise(now);
 }
 
@@ -206,13 +258,31 @@ void BfdSession::Enter(BfdState state, BfdDiagnostic diagnostic, Nanoseconds now
 void BfdSession::Advertise(Nanoseconds now) {
   const bool up = state_ == BfdState::kUp;
   const uint32_t tx = up ? parameters_.desired_min_tx : std::max(parameters_.desired_min_tx, kSlowTx);
-  const uint32_t rx = parameters_.required_min_rx;
+  const uint32_t rx = WantedRx();
   if (tx != advertised_tx_ || rx != advertised_rx_) RequestPoll();
   advertised_tx_ = tx;
   advertised_rx_ = rx;
   if (!up || tx < used_tx_) used_tx_ = tx;
   if (!up || rx > used_rx_) used_rx_ = rx;
   Reschedule(now);
+}
+
+// Section 6.8.9: only while Up, and as long as the peer says that it returns them.
+void BfdSession::FollowEcho(Nanoseconds now) {
+  const bool wanted = state_ == BfdState::kUp && parameters_.echo_interval != 0 && remote_.min_echo_rx != 0;
+  if (wanted && echo_.state() == BfdEchoState::kOff) echo_.Start(now);
+  if (!wanted) echo_.Stop();
+  if (WantedRx() == advertised_rx_) return;
+  changed_ = true;
+  Advertise(now);
+}
+
+// Control packets may be few while echo packets tell of the path, and sooner than they would. What this system sends is
+// left to the peer to slow down, which may have nothing else to tell of the path by.
+uint32_t BfdSession::WantedRx() const {
+  const uint32_t rx = parameters_.required_min_rx;
+  const bool told_by_echo = echo_.state() == BfdEchoState::kWorking && EchoInterval() <= rx * kMicrosecond;
+  return told_by_echo ? std::max(rx, kSlowRx) : rx;
 }
 
 void BfdSession::RequestPoll() {
@@ -263,6 +333,7 @@ BfdPacket BfdSession::Compose(bool final) const {
   packet.your_discriminator = remote_.discriminator;
   packet.desired_min_tx = advertised_tx_;
   packet.required_min_rx = advertised_rx_;
+  packet.required_min_echo_rx = echo_offered() ? parameters_.echo_interval : 0;
   return packet;
 }
 

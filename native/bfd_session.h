@@ -16,9 +16,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "bfd_authentication.h"
+#include "bfd_echo.h"
 #include "bfd_packet.h"
 #include "bfd_settings.h"
 #include "nanoseconds.h"
@@ -46,6 +48,9 @@ class BfdSession {
   // While held it stays Down: this system cannot be relied upon, though it is here (sections 6.2 and 6.8.15).
   void Hold(bool held, Nanoseconds now);
 
+  // Whether the peer is told that its echo packets come back, at the interval of our own.
+  void OfferEcho(bool offered);
+
   // AdminDown, for good: section 6.8.16. Returns until when the peer should be told.
   Nanoseconds SwitchOff(Nanoseconds now);
 
@@ -66,6 +71,25 @@ class BfdSession {
 
   // Writes the packet that is due, and returns its size; 0 when none is.
   [[nodiscard]] size_t Send(Nanoseconds now, std::span<uint8_t, kBfdLongestPacket> out);
+
+  // Whether Echo() would return a number, if need be a little early.
+  [[nodiscard]] bool MayEcho(Nanoseconds now) const;
+
+  // The sequence number of the echo packet that is due; it counts as sent.
+  [[nodiscard]] std::optional<uint64_t> Echo(Nanoseconds now);
+
+  // One of ours has come back, and is genuine.
+  [[nodiscard]] BfdEchoDrop ReceiveEcho(uint64_t sequence, Nanoseconds now);
+
+  // As DetectAt(), Excuse() and Expire(), by echo packets that are missing.
+  [[nodiscard]] Nanoseconds EchoDetectAt() const { return echo_.DetectAt(parameters_.detect_multiplier); }
+  [[nodiscard]] bool ExcuseEcho(Nanoseconds now);
+  void ExpireEcho(Nanoseconds now);
+
+  [[nodiscard]] BfdEchoState echo_state() const { return echo_.state(); }
+  [[nodiscard]] bool echo_offered() const { return echo_offered_ && parameters_.echo_interval != 0; }
+  // Between echo packets before jitter, once they are known to come back; 0 when none are sent.
+  [[nodiscard]] Nanoseconds EchoInterval() const;
 
   [[nodiscard]] BfdState state() const { return state_; }
   [[nodiscard]] BfdDiagnostic diagnostic() const { return diagnostic_; }
@@ -88,6 +112,7 @@ class BfdSession {
     uint32_t discriminator = 0;
     uint32_t min_rx = 1;
     uint32_t desired_tx = 0;
+    uint32_t min_echo_rx = 0;
     uint8_t multiplier = 1;
     bool demand = false;
   };
@@ -95,6 +120,8 @@ class BfdSession {
   void Enter(BfdState state, BfdDiagnostic diagnostic, Nanoseconds now);
   void Advance(BfdState heard, Nanoseconds now);
   void Advertise(Nanoseconds now);
+  void FollowEcho(Nanoseconds now);
+  [[nodiscard]] uint32_t WantedRx() const;
   void RequestPoll();
   void EndPoll(Nanoseconds now);
   void Reschedule(Nanoseconds now);
@@ -128,6 +155,9 @@ class BfdSession {
   Nanoseconds heard_at_ = 0;
   Nanoseconds excused_until_ = 0;
   bool excused_ = false;
+
+  BfdEcho echo_;
+  bool echo_offered_ = false;
 
   bool answer_poll_ = false;
   bool changed_ = true;  // our packets say something else than the last one: it is not to wait for its time

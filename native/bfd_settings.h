@@ -18,7 +18,8 @@ struct BfdParameters {
   uint32_t required_min_rx = 1'000'000;
   uint8_t detect_multiplier = 3;
   bool passive = false;
-  bool demand = false;  // ask the peer to speak only when asked
+  bool demand = false;         // ask the peer to speak only when asked
+  uint32_t echo_interval = 0;  // of echo packets, here and from the peer; 0: none. Of one hop and IPv4 only.
 
   bool operator==(const BfdParameters&) const = default;
 };

@@ -91,9 +91,13 @@ BfdDatagram BfdReceiver::Read(const mmsghdr& header, const Slot& slot) const {
   datagram.port = port_;
   datagram.payload = std::span(slot.payload).first(std::min<size_t>(header.msg_len, slot.payload.size()));
   if (family_ == Family::kIpv4) {
-    datagram.source = FromKernel(reinterpret_cast<const sockaddr_in&>(slot.source).sin_addr);
+    const auto& source = reinterpret_cast<const sockaddr_in&>(slot.source);
+    datagram.source = FromKernel(source.sin_addr);
+    datagram.source_port = ntohs(source.sin_port);
   } else {
-    datagram.source = FromKernel(reinterpret_cast<const sockaddr_in6&>(slot.source).sin6_addr);
+    const auto& source = reinterpret_cast<const sockaddr_in6&>(slot.source);
+    datagram.source = FromKernel(source.sin6_addr);
+    datagram.source_port = ntohs(source.sin6_port);
   }
   auto* const message = const_cast<msghdr*>(&header.msg_hdr);
   for (const cmsghdr* each = CMSG_FIRSTHDR(message); each != nullptr;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "bfd_entry.h"
+
 namespace garpoon {
 namespace {
 
@@ -10,18 +12,10 @@ constexpr Nanoseconds kSoon = 5 * kMillisecond;
 
 }  // namespace
 
-struct BfdTable::Entry {
-  BfdSettings settings;
-  std::shared_ptr<BfdReport> report;
-  BfdSession session;
-  int interface_index = 0;                // of the interface that is named
-  Nanoseconds leaves_at = kNever;         // when it is not wanted any more
-  Nanoseconds armed_for = kNever;         // its place in due_
-  BfdState told_state = BfdState::kDown;  // in the last event
-};
-
 BfdTable::BfdTable(BfdEnvironment& environment, std::shared_ptr<BfdReport> unclaimed)
-    : environment_(environment), unclaimed_(std::move(unclaimed)) {}
+    : environment_(environment),
+      unclaimed_(std::move(unclaimed)),
+      echo_key_{environment.Random(), environment.Random()} {}
 
 BfdTable::~BfdTable() = default;
 
@@ -81,6 +75,7 @@ BfdDrop BfdTable::Receive(const BfdDatagram& datagram, Nanoseconds now) {
     return drop;
   }
   entry->report->Add(BfdField::kReceived);
+  LearnEchoPath(*entry, datagram, now);
   Observe(*entry);
   Advance(*entry, now);
   return drop;
@@ -92,7 +87,7 @@ void BfdTable::RunDue(Nanoseconds now) {
   bool taken = false;
   while (Deadline() <= now) {
     Entry& entry = *due_.begin()->second;
-    if (!taken && entry.session.DetectAt() <= now) {
+    if (!taken && std::min(entry.session.DetectAt(), entry.session.EchoDetectAt()) <= now) {
       // It may have spoken while we were busy. What has come moves its deadline.
       taken = true;
       environment_.TakeArrived();
@@ -103,7 +98,9 @@ void BfdTable::RunDue(Nanoseconds now) {
       continue;
     }
     Judge(entry, now);
+    JudgeEcho(entry, now);
     Transmit(entry, now);
+    TransmitEcho(entry, now);
     Observe(entry);
     Rearm(entry, std::max(DeadlineOf(entry), now + 1));
   }
@@ -116,10 +113,11 @@ void BfdTable::SendEarly(Nanoseconds now) {
   std::vector<Entry*> early;
   for (const auto& [at, entry] : due_) {
     if (at > now + kSoon) break;
-    if (entry->session.MaySend(now)) early.push_back(entry);
+    if (entry->session.MaySend(now) || entry->session.MayEcho(now)) early.push_back(entry);
   }
   for (Entry* const entry : early) {
-    Transmit(*entry, now);
+    if (entry->session.MaySend(now)) Transmit(*entry, now);
+    TransmitEcho(*entry, now);
     Rearm(*entry, std::max(DeadlineOf(*entry), now + 1));
   }
 }
@@ -231,14 +229,15 @@ void BfdTable::NoteDelay(Nanoseconds now) {
   late_until_ = now;
 }
 
+bool BfdTable::WasLate(Nanoseconds by, Nanoseconds now) const { return now - late_until_ <= late_by_ && late_by_ > by; }
+
 // A peer is not to be blamed for our own delay: when that was more than half of its time, it gets one more interval.
 // Not again before it is heard, so that one that is gone is given up, however late we always are.
 void BfdTable::Judge(Entry& entry, Nanoseconds now) {
   BfdSession& session = entry.session;
   if (session.DetectAt() > now) return;
   const bool alive = session.state() == BfdState::kInit || session.state() == BfdState::kUp;
-  const bool late = now - late_until_ <= late_by_ && late_by_ > session.DetectionTime() / 2;
-  if (alive && late && session.Excuse(now)) {
+  if (alive && WasLate(session.DetectionTime() / 2, now) && session.Excuse(now)) {
     entry.report->Add(BfdField::kExcused);
     return;
   }
@@ -267,6 +266,7 @@ void BfdTable::Observe(Entry& entry) {
   report.Set(BfdField::kTransmitInterval, session.TransmitInterval());
   report.Set(BfdField::kReceiveInterval, session.ReceiveInterval());
   report.Set(BfdField::kDetectionTime, session.DetectionTime());
+  ObserveEcho(entry);
   if (session.state() == entry.told_state) return;
   if (entry.told_state == BfdState::kUp) report.Add(BfdField::kFlaps);
   entry.told_state = session.state();

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bfd_echo_packet.h"
 #include "bfd_report.h"
 #include "bfd_session.h"
 #include "bfd_settings.h"
@@ -31,8 +32,18 @@ struct BfdDatagram {
   IpAddress destination;
   int interface_index = 0;
   uint16_t port = 0;  // that it came to
+  uint16_t source_port = 0;
   uint8_t ttl = 0;
   std::span<const uint8_t> payload;
+};
+
+// How a peer's forwarding is reached, to send something back.
+struct BfdEchoPath {
+  IpAddress local;
+  IpAddress peer;
+  int interface_index = 0;
+
+  bool operator==(const BfdEchoPath&) const = default;
 };
 
 // What a table needs of the world.
@@ -41,9 +52,15 @@ class BfdEnvironment {
   virtual ~BfdEnvironment() = default;
   // False when it was not sent. `discriminator` tells sessions apart, also such as have the same id.
   virtual bool Send(uint32_t discriminator, const BfdSettings& settings, std::span<const uint8_t> packet) = 0;
+  // Hands a datagram that is addressed to ourselves to the peer. False when it was not sent.
+  virtual bool SendEcho(uint32_t discriminator, const BfdEchoPath& path, std::span<const uint8_t> datagram) = 0;
+  // Whether this system returns what the peer sends, both to itself and to us.
+  virtual bool ReturnsEchoes(const BfdEchoPath& path) = 0;
+  // Sends a datagram back to where it came from, with one less of its TTL. False when it was not sent.
+  virtual bool ReturnEcho(const BfdDatagram& datagram) = 0;
   // The session is gone.
   virtual void Forget(uint32_t discriminator) = 0;
-  // Hands every datagram that has arrived by now to BfdTable::Receive.
+  // Hands every datagram that has arrived by now to BfdTable::Receive, and every echo packet to ReceiveEcho.
   virtual void TakeArrived() = 0;
   // 0 when there is none of the name.
   virtual int InterfaceIndex(const std::string& name) = 0;
@@ -78,6 +95,12 @@ class BfdTable {
 
   BfdDrop Receive(const BfdDatagram& datagram, Nanoseconds now);
 
+  // An IPv4 datagram to the port of echo packets that was seen on an interface.
+  BfdEchoDrop ReceiveEcho(std::span<const uint8_t> datagram, int interface_index, Nanoseconds now);
+
+  // An echo packet of a peer that is addressed to us.
+  BfdEchoDrop ReturnEcho(const BfdDatagram& datagram, Nanoseconds now);
+
   // Judges and sends what is due.
   void RunDue(Nanoseconds now);
 
@@ -106,6 +129,11 @@ class BfdTable {
   void Transmit(Entry& entry, Nanoseconds now);
   void SendEarly(Nanoseconds now);
   void Observe(Entry& entry);
+  [[nodiscard]] bool WasLate(Nanoseconds by, Nanoseconds now) const;
+  void LearnEchoPath(Entry& entry, const BfdDatagram& datagram, Nanoseconds now);
+  void TransmitEcho(Entry& entry, Nanoseconds now);
+  void JudgeEcho(Entry& entry, Nanoseconds now);
+  static void ObserveEcho(const Entry& entry);
   // Hastens the entry's turn, or sets it.
   void Advance(Entry& entry, Nanoseconds now);
   void Rearm(Entry& entry, Nanoseconds at);
@@ -114,6 +142,7 @@ class BfdTable {
 
   BfdEnvironment& environment_;
   const std::shared_ptr<BfdReport> unclaimed_;
+  const SipHashKey echo_key_;  // that nobody else knows
   bool held_ = false;
   size_t tied_ = 0;
   std::unordered_map<uint32_t, std::unique_ptr<Entry>> by_discriminator_;

@@ -17,6 +17,7 @@ const variants = [
 ];
 const fuzzTargets = [
   'arp',
+  'bfd_echo_packet',
   'bfd_packet',
   'bfd_session',
   'ndp',

@@ -11,12 +11,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Nanoseconds now = 1'000'000 * kMillisecond;
   const auto parameters = [&in] {
     const uint8_t flags = in.U8();
-    return BfdParameters{std::max<uint32_t>(1, in.U32()), std::max<uint32_t>(1, in.U32()),
-                         std::max<uint8_t>(1, in.U8()), (flags & 1) != 0, (flags & 2) != 0};
+    return BfdParameters{std::max<uint32_t>(1, in.U32()),
+                         std::max<uint32_t>(1, in.U32()),
+                         std::max<uint8_t>(1, in.U8()),
+                         (flags & 1) != 0,
+                         (flags & 2) != 0,
+                         (flags & 4) != 0 ? in.U32() : 0};
   };
   BfdSession session(parameters(), {}, {1, 1, 1}, now);
+  uint64_t echoed = 0;
   while (in.ok() && in.remaining() > 0) {
-    switch (in.U8() % 5) {
+    switch (in.U8() % 7) {
       case 0: {
         BfdReception reception;
         const auto payload = in.Take(std::min<size_t>(in.remaining(), kBfdMandatorySize));
@@ -35,6 +40,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       case 4:
         now += in.U32() * kMicrosecond;
         break;
+      case 5:
+        session.OfferEcho((in.U8() & 1) != 0);
+        break;
+      case 6:
+        (void)session.ReceiveEcho(in.U8() % 2 == 0 ? echoed : in.U8(), now);
+        break;
     }
     // Its turns, as the table gives them.
     for (int turn = 0; turn < 4; turn++) {
@@ -42,11 +53,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (deadline == kNever) break;
       now = std::max(now, deadline);
       session.Expire(now);
+      if (session.EchoDetectAt() > now || !session.ExcuseEcho(now)) session.ExpireEcho(now);
       std::array<uint8_t, kBfdLongestPacket> bytes;
       const size_t length = session.Send(now, bytes);
       BfdReception sent;
       if (length > 0) fuzz::Require(ParseBfd(std::span(bytes).first(length), sent) == BfdDrop::kNone);
       fuzz::Require(!sent.packet.poll || !sent.packet.final);
+      echoed = session.Echo(now).value_or(echoed);
+      fuzz::Require(session.echo_state() == BfdEchoState::kOff || session.state() == BfdState::kUp);
       fuzz::Require(session.Deadline() > now);
     }
   }

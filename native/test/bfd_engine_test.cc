@@ -118,7 +118,9 @@ NETWORK_TEST("packets leave with TTL 255, class selector 6 and a source port of 
 
 TEST("what JavaScript hands over is refused when it is not as it should be") {
   const std::string fixed =
-      "04 00 ff 03 1f0e 1f0e 000186a0 000186a0 c0000201000000000000000000000000 00000000000000000000000000000000";
+      "04 00 ff 03 1f0e 1f0e 000186a0 000186a0 00000000 c0000201000000000000000000000000 "
+      "00000000000000000000000000000000";
+  const std::string echo = std::string(fixed).replace(40, 8, "0000c350");
   const auto packed = [](std::string hex) {
     std::erase(hex, ' ');
     return Hex(hex);
@@ -140,6 +142,11 @@ TEST("what JavaScript hands over is refused when it is not as it should be") {
       {"unknown flag", "04 10" + one.substr(5), false},
       {"multiplier 0", "04 00 ff 00" + one.substr(11), false},
       {"TTL 0", "04 00 00 03" + one.substr(11), false},
+      {"echo", echo + "00 00 00 01 61", true},
+      {"echo over several hops", "04 00 fe" + echo.substr(8) + "00 00 00 01 61", false},
+      {"echo over IPv6", "06" + echo.substr(2) + "00 00 00 01 61", false},
+      {"the port of echo packets", "04 00 ff 03 0ec9" + one.substr(16), false},
+      {"the port of echo packets to listen on", "04 00 ff 03 1f0e 0ec9" + one.substr(21), false},
       {"an interface", fixed + "00 00 04 01 65746830 61", true},
       {"a glob", fixed + "00 00 04 01 6574682a 61", false},
       {"a key", fixed + "05 01 00 01 61 07 02 abcd", true},

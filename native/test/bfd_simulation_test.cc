@@ -32,6 +32,8 @@ class World {
   Node& Add(const char* address);
   void Run(Nanoseconds duration);
   void Carry(const IpAddress& from, const IpAddress& to, std::span<const uint8_t> bytes);
+  // There and, where that is returned, back.
+  void CarryEcho(const IpAddress& from, const IpAddress& by, std::span<const uint8_t> datagram);
   uint64_t Random() { return random_(); }
   double Chance() { return std::uniform_real_distribution<>(0, 1)(random_); }
 
@@ -41,6 +43,7 @@ class World {
     uint64_t order;
     IpAddress from, to;
     std::vector<uint8_t> bytes;
+    bool echo = false;
     bool operator<(const Parcel& other) const { return std::tie(at, order) > std::tie(other.at, other.order); }
   };
   std::mt19937_64 random_;
@@ -58,6 +61,10 @@ class Node : BfdEnvironment {
   std::vector<BfdEvent> events;
   Nanoseconds frozen_until = 0;
   uint8_t ttl = 255;  // of what it hears
+  bool forwards = true;
+  bool returns_echoes = true;  // whatever it tells
+  int returned = 0;            // of those that were addressed to it
+  std::vector<uint8_t> last_echo;
 
   BfdTable& table() { return table_; }
   [[nodiscard]] const IpAddress& address() const { return address_; }
@@ -81,18 +88,33 @@ class Node : BfdEnvironment {
   }
   [[nodiscard]] Nanoseconds Deadline() const { return std::max(table_.Deadline(), frozen_until); }
   void Wake() { table_.RunDue(world_.now); }
-  void LoseBuffer() { buffer_.clear(); }
+  void LoseBuffer() {
+    buffer_.clear();
+    echoes_.clear();
+  }
+  void DeliverEcho(std::vector<uint8_t> datagram) {
+    last_echo = datagram;
+    echoes_.push_back(std::move(datagram));
+    if (world_.now >= frozen_until) TakeArrived();
+  }
 
  private:
   bool Send(uint32_t, const BfdSettings& settings, std::span<const uint8_t> packet) override {
     world_.Carry(address_, settings.peer.address, packet);
     return true;
   }
+  bool SendEcho(uint32_t, const BfdEchoPath& path, std::span<const uint8_t> datagram) override {
+    world_.CarryEcho(address_, path.peer, datagram);
+    return true;
+  }
+  bool ReturnsEchoes(const BfdEchoPath&) override { return forwards; }
+  bool ReturnEcho(const BfdDatagram&) override { return ++returned > 0; }
   void Forget(uint32_t) override {}
   void TakeArrived() override {
     for (const auto& [from, bytes] : std::exchange(buffer_, {})) {
-      table_.Receive({from, address_, 2, 7950, ttl, bytes}, world_.now);
+      table_.Receive({from, address_, 2, 7950, 0, ttl, bytes}, world_.now);
     }
+    for (const auto& bytes : std::exchange(echoes_, {})) table_.ReceiveEcho(bytes, 2, world_.now);
   }
   int InterfaceIndex(const std::string& name) override { return name == "eth0" ? 2 : 3; }
   uint64_t Random() override { return world_.Random(); }
@@ -102,6 +124,7 @@ class Node : BfdEnvironment {
   World& world_;
   const IpAddress address_;
   std::vector<std::pair<IpAddress, std::vector<uint8_t>>> buffer_;
+  std::vector<std::vector<uint8_t>> echoes_;
   BfdTable table_;
 };
 
@@ -112,6 +135,11 @@ void World::Carry(const IpAddress& from, const IpAddress& to, std::span<const ui
   const Nanoseconds spread = conditions.most_delay - conditions.least_delay;
   const Nanoseconds delay = conditions.least_delay + random_() % (spread + 1);
   parcels_.push({now + delay, order_++, from, to, {bytes.begin(), bytes.end()}});
+}
+
+void World::CarryEcho(const IpAddress& from, const IpAddress& by, std::span<const uint8_t> datagram) {
+  if (cut || Chance() < conditions.loss) return;
+  parcels_.push({now + 100'000, order_++, from, by, {datagram.begin(), datagram.end()}, true});
 }
 
 void World::Run(Nanoseconds duration) {
@@ -125,7 +153,17 @@ void World::Run(Nanoseconds duration) {
       const Parcel parcel = parcels_.top();
       parcels_.pop();
       for (const auto& node : nodes_) {
-        if (node->address() == parcel.to) node->Deliver(parcel.from, parcel.bytes);
+        if (node->address() != parcel.to) continue;
+        if (!parcel.echo) {
+          node->Deliver(parcel.from, parcel.bytes);
+        } else if (parcel.from == parcel.to) {
+          node->DeliverEcho(parcel.bytes);
+        } else if (node->returns_echoes && !cut) {
+          // Its forwarding is not its process, which may be frozen.
+          std::vector<uint8_t> returned = parcel.bytes;
+          returned[8] -= 1;
+          parcels_.push({now + 100'000, order_++, parcel.from, parcel.from, returned, true});
+        }
       }
     }
     for (const auto& node : nodes_) {
@@ -408,12 +446,221 @@ TEST("packets are told apart by discriminator, address, port, interface and TTL"
     packet.my_discriminator = 5;
     packet.your_discriminator = row.your_discriminator;
     MarshalBfd(packet, 0, bytes);
-    const BfdDatagram datagram{Ip(row.from), Ip(row.to), row.interface_index, row.port, row.ttl, bytes};
+    const BfdDatagram datagram{Ip(row.from), Ip(row.to), row.interface_index, row.port, 0, row.ttl, bytes};
     EXPECT_EQ(node.table().Receive(datagram, world.now), row.drop, row.label);
   }
   EXPECT_EQ(node.reports["peer"]->Get(BfdDrop::kTtlTooLow), 1u);
   EXPECT_EQ(node.reports["peer"]->Get(BfdDrop::kWrongPeer), 2u);
   EXPECT_EQ(node.unclaimed->Get(BfdDrop::kUnknownPeer), 4u);
+}
+
+namespace {
+
+BfdSettings EchoTowards(const Node& peer, uint32_t echo = 20'000, uint32_t interval = 100'000) {
+  BfdSettings settings = Towards(peer, interval);
+  settings.parameters.echo_interval = echo;
+  return settings;
+}
+
+struct EchoPair : Pair {
+  explicit EchoPair(uint64_t seed) : Pair(seed) {
+    a.Apply({EchoTowards(b)});
+    b.Apply({EchoTowards(a)});
+  }
+  BfdEchoState echo() { return static_cast<BfdEchoState>(a.Get(BfdField::kEchoState)); }
+};
+
+}  // namespace
+
+TEST("echo packets come back at their own rate, and control packets become few") {
+  ForSeeds(20, [](uint64_t seed) {
+    EchoPair pair(seed);
+    pair.world.Run(5 * kSecond);
+    EXPECT(pair.BothUp());
+    EXPECT_EQ(pair.echo(), BfdEchoState::kWorking);
+    const uint64_t echoes = pair.a.Get(BfdField::kEchoSent);
+    const uint64_t packets = pair.a.Get(BfdField::kSent);
+    pair.world.Run(60 * kSecond);
+    EXPECT_EQ(pair.Flaps(), 0u);
+    // 60 s of 15 to 20 ms, and of 0.75 to 1 s.
+    EXPECT(pair.a.Get(BfdField::kEchoSent) - echoes >= 3'000 && pair.a.Get(BfdField::kEchoSent) - echoes <= 4'010);
+    EXPECT(pair.a.Get(BfdField::kSent) - packets >= 60 && pair.a.Get(BfdField::kSent) - packets <= 81);
+    EXPECT(pair.a.Get(BfdField::kEchoReceived) + 1 >= pair.a.Get(BfdField::kEchoSent));
+    EXPECT_EQ(pair.a.Get(BfdField::kReceiveInterval), kSecond);
+    EXPECT_EQ(pair.a.Get(BfdField::kEchoInterval), 20 * kMillisecond);
+  });
+}
+
+TEST("a path that is gone is missed by echo, long before control packets are") {
+  ForSeeds(40, [](uint64_t seed) {
+    EchoPair pair(seed);
+    pair.world.Run(5 * kSecond + pair.world.Random() % kSecond);
+    pair.a.events.clear();
+    pair.world.cut = true;
+    const Nanoseconds cut = pair.world.now;
+    pair.world.Run(kSecond);
+    EXPECT_EQ(pair.a.state(), BfdState::kDown);
+    EXPECT(!pair.a.events.empty());
+    EXPECT_EQ(pair.a.events.front().diagnostic, BfdDiagnostic::kEchoFailed);
+    EXPECT(pair.a.events.front().at - cut <= 81 * kMillisecond);
+    pair.world.cut = false;
+    pair.world.Run(10 * kSecond);
+    EXPECT(pair.BothUp());
+    EXPECT_EQ(pair.echo(), BfdEchoState::kWorking);
+  });
+}
+
+TEST("a process that is gone is missed by control packets, though its forwarding returns what comes") {
+  EchoPair pair(1);
+  pair.world.Run(5 * kSecond);
+  pair.b.frozen_until = kNever;
+  pair.world.Run(4 * kSecond);
+  EXPECT_EQ(pair.a.state(), BfdState::kDown);
+  EXPECT_EQ(static_cast<BfdDiagnostic>(pair.a.Get(BfdField::kDiagnostic)), BfdDiagnostic::kDetectionTimeExpired);
+}
+
+TEST("with a peer that has no echo, or says that it does not forward, a session is as it is without") {
+  for (const bool configured : {false, true}) {
+    Pair pair(1);
+    pair.b.forwards = false;
+    pair.a.Apply({EchoTowards(pair.b)});
+    pair.b.Apply({configured ? EchoTowards(pair.a) : Towards(pair.a)});
+    pair.world.Run(30 * kSecond);
+    EXPECT(pair.BothUp());
+    EXPECT_EQ(pair.a.Get(BfdField::kEchoSent), 0u);
+    EXPECT_EQ(pair.a.Get(BfdField::kDetectionTime), 300 * kMillisecond);
+    EXPECT_EQ(pair.Flaps(), 0u);
+  }
+}
+
+TEST("a peer that says that it returns echo packets and does not loses nothing, until it has done so once") {
+  EchoPair pair(1);
+  pair.b.returns_echoes = false;
+  pair.world.Run(30 * kSecond);
+  EXPECT(pair.BothUp());
+  EXPECT_EQ(pair.Flaps(), 0u);
+  EXPECT_EQ(pair.echo(), BfdEchoState::kTrial);
+  EXPECT_EQ(pair.a.Get(BfdField::kDetectionTime), 300 * kMillisecond);
+  EXPECT(pair.a.Get(BfdField::kEchoSent) >= 28 && pair.a.Get(BfdField::kEchoSent) <= 40);
+  pair.b.returns_echoes = true;
+  pair.world.Run(3 * kSecond);
+  EXPECT_EQ(pair.echo(), BfdEchoState::kWorking);
+  pair.b.returns_echoes = false;
+  pair.world.Run(30 * kSecond);
+  // It was down once, and is up by control packets.
+  EXPECT(pair.BothUp());
+  EXPECT_EQ(pair.a.Get(BfdField::kFlaps), 1u);
+  EXPECT_EQ(pair.echo(), BfdEchoState::kTrial);
+}
+
+TEST("echo is switched on and off, and its interval changed, without a flap") {
+  ForSeeds(20, [](uint64_t seed) {
+    EchoPair pair(seed);
+    for (int i = 0; i < 30; i++) {
+      constexpr uint32_t kIntervals[] = {0, 10'000, 50'000, 300'000};
+      Node& node = i % 2 == 0 ? pair.a : pair.b;
+      node.Apply({EchoTowards(i % 2 == 0 ? pair.b : pair.a, kIntervals[pair.world.Random() % 4])});
+      node.forwards = pair.world.Random() % 3 != 0;
+      pair.world.Run(pair.world.Random() % (3 * kSecond));
+    }
+    EXPECT_EQ(pair.Flaps(), 0u);
+    pair.a.forwards = pair.b.forwards = true;
+    pair.a.Apply({EchoTowards(pair.b)});
+    pair.b.Apply({EchoTowards(pair.a)});
+    pair.world.Run(10 * kSecond);
+    EXPECT_EQ(pair.echo(), BfdEchoState::kWorking);
+    EXPECT_EQ(pair.a.Get(BfdField::kReceiveInterval), kSecond);
+  });
+}
+
+TEST("a stall of our own raises no alarm by echo, whether what came back was kept or lost") {
+  ForSeeds(40, [](uint64_t seed) {
+    for (const bool kept : {true, false}) {
+      EchoPair pair(seed);
+      pair.world.Run(5 * kSecond);
+      for (int i = 0; i < 10; i++) {
+        const Nanoseconds stall = 60 * kMillisecond + pair.world.Random() % kSecond;
+        pair.a.frozen_until = pair.world.now + stall;
+        pair.world.Run(stall - 1);
+        if (!kept) pair.a.LoseBuffer();
+        pair.world.Run(kSecond);
+      }
+      EXPECT_EQ(pair.Flaps(), 0u);
+      EXPECT_EQ(pair.echo(), BfdEchoState::kWorking);
+    }
+  });
+}
+
+TEST("what comes back counts once, by its path, and only when nobody has touched it") {
+  EchoPair pair(1);
+  pair.world.Run(5 * kSecond);
+  const std::vector<uint8_t> genuine = pair.a.last_echo;
+  const struct {
+    const char* label;
+    size_t at;
+    const char* bytes;
+    int interface_index;
+    BfdEchoDrop drop;
+  } rows[] = {
+      {"a second time", 0, "", 2, BfdEchoDrop::kStale},
+      {"another sequence", 39, "ff", 2, BfdEchoDrop::kWrongTag},
+      {"another tag", 40, "00000000", 2, BfdEchoDrop::kWrongTag},
+      {"another discriminator", 28, "00000001", 2, BfdEchoDrop::kUnknownDiscriminator},
+      {"from afar", 8, "fd", 2, BfdEchoDrop::kTtlTooLow},
+      {"on another interface", 0, "", 3, BfdEchoDrop::kWrongPath},
+      {"of another address", 12, "c0000209c0000209", 2, BfdEchoDrop::kWrongPath},
+      {"the peer's own", 12, "c0000202c0000202", 2, BfdEchoDrop::kNotOurs},
+      {"cut off", 0, nullptr, 2, BfdEchoDrop::kTruncated},
+  };
+  for (const auto& row : rows) {
+    std::vector<uint8_t> bytes = genuine;
+    if (row.bytes == nullptr) {
+      bytes.pop_back();
+    } else {
+      std::ranges::copy(Hex(row.bytes), bytes.begin() + static_cast<std::ptrdiff_t>(row.at));
+    }
+    EXPECT_EQ(pair.a.table().ReceiveEcho(bytes, row.interface_index, pair.world.now), row.drop, row.label);
+  }
+  EXPECT_EQ(pair.a.reports["peer"]->Get(BfdEchoDrop::kWrongTag), 2u);
+  EXPECT_EQ(pair.a.unclaimed->Get(BfdEchoDrop::kTruncated), 1u);
+}
+
+TEST("what a peer addresses to us is returned to it alone, whole, and about as often as it was told") {
+  EchoPair pair(1);
+  pair.world.Run(5 * kSecond);
+  const std::vector<uint8_t> payload(24);
+  const std::vector<uint8_t> longer(129);
+  const struct {
+    const char* label;
+    const char* from;
+    const char* to;
+    int interface_index;
+    uint8_t ttl;
+    std::span<const uint8_t> payload;
+    BfdEchoDrop drop;
+  } rows[] = {
+      {"the peer's", "192.0.2.2", "192.0.2.1", 2, 255, payload, BfdEchoDrop::kNone},
+      {"a stranger's", "192.0.2.3", "192.0.2.1", 2, 255, payload, BfdEchoDrop::kUnknownPeer},
+      {"to another address", "192.0.2.2", "192.0.2.9", 2, 255, payload, BfdEchoDrop::kUnknownPeer},
+      {"on another interface", "192.0.2.2", "192.0.2.1", 3, 255, payload, BfdEchoDrop::kUnknownPeer},
+      {"returned before", "192.0.2.2", "192.0.2.1", 2, 254, payload, BfdEchoDrop::kTtlTooLow},
+      {"too long", "192.0.2.2", "192.0.2.1", 2, 255, longer, BfdEchoDrop::kTooLong},
+  };
+  for (const auto& row : rows) {
+    const BfdDatagram datagram{Ip(row.from), Ip(row.to), row.interface_index, 3785, 3785, row.ttl, row.payload};
+    EXPECT_EQ(pair.a.table().ReturnEcho(datagram, pair.world.now), row.drop, row.label);
+  }
+  const BfdDatagram datagram{Ip("192.0.2.2"), Ip("192.0.2.1"), 2, 3785, 3785, 255, payload};
+  int taken = 0;
+  for (int i = 0; i < 1'000; i++) {
+    if (pair.a.table().ReturnEcho(datagram, pair.world.now) == BfdEchoDrop::kNone) taken++;
+  }
+  EXPECT(taken >= 10 && taken <= 16);
+  pair.world.Run(kSecond);
+  EXPECT_EQ(pair.a.table().ReturnEcho(datagram, pair.world.now), BfdEchoDrop::kNone);
+  pair.b.Apply({});
+  pair.world.Run(kSecond);
+  EXPECT_EQ(pair.a.table().ReturnEcho(datagram, pair.world.now), BfdEchoDrop::kInactive);
 }
 
 }  // namespace garpoon::test
