@@ -32,9 +32,20 @@ export type BfdSession = {
   readonly passive?: boolean;
   /** Once Up, ask the peer to be silent, and ask now and again whether it is there (RFC 5880 section 6.6). */
   readonly demand?: boolean;
+  /**
+   * Watch the path by packets that the peer's forwarding sends back (RFC 5880 section 6.4), and tell the peer that it may
+   * do so, too, where the kernel forwards IPv4. On one hop of IPv4 only. With a peer that returns none, the session is as
+   * it is without.
+   */
+  readonly echo?: BfdEcho;
   readonly authentication?: BfdAuthentication;
   /** Down, and told to the peer as a failure, while the responder is silent: see `deadline` of the responder. */
   readonly tiedToLease?: boolean;
+};
+
+export type BfdEcho = {
+  /** How often we send such packets at most, and the peer may: 1 to 60,000 ms. */
+  readonly interval: number;
 };
 
 export type BfdAuthentication = {
@@ -98,6 +109,42 @@ export const bfdDropNames = [
   'adminDown',
 ] as const;
 
+/** Why echo packets were not taken, or not returned; native/bfd_echo_drop.h says what each means. */
+export const bfdEchoDropNames = [
+  'echoTruncated',
+  'echoMalformed',
+  'echoNotOurs',
+  'echoUnknownDiscriminator',
+  'echoWrongPath',
+  'echoTtlTooLow',
+  'echoWrongTag',
+  'echoStale',
+  'echoInactive',
+  'echoUnknownPeer',
+  'echoTooLong',
+  'echoTooFast',
+] as const;
+
+export type BfdEchoDrops = { readonly [name in (typeof bfdEchoDropNames)[number]]: number };
+
+/** In `trial` none has come back since the session is up, and nothing follows from that. */
+export type BfdEchoPhase = 'off' | 'trial' | 'working';
+
+export type BfdEchoState = {
+  readonly state: BfdEchoPhase;
+  /** How often we send at most, in ms, once they come back; 0 when off. */
+  readonly interval: number;
+  /** The peer is told that what it sends comes back. */
+  readonly offered: boolean;
+  readonly sent: number;
+  readonly sendFailures: number;
+  /** Of ours, that came back. */
+  readonly received: number;
+  /** Of the peer's, that were addressed to us. What it addresses to itself is the kernel's, and not counted. */
+  readonly returned: number;
+  readonly drops: BfdEchoDrops;
+};
+
 export type BfdDrops = { readonly [name in (typeof bfdDropNames)[number]]: number };
 
 export type BfdSessionState = Omit<BfdEvent, 'type' | 'at'> & {
@@ -119,10 +166,21 @@ export type BfdSessionState = Omit<BfdEvent, 'type' | 'at'> & {
   /** How often the peer got more time because we were late ourselves. */
   readonly excused: number;
   readonly drops: BfdDrops;
+  readonly echo: BfdEchoState;
 };
 
 /** As in native/bfd_report.h. */
-export type NativeBfdReport = Omit<BfdSessionState, 'id' | 'drops'> & BfdDrops;
+export type NativeBfdReport = Omit<BfdSessionState, 'id' | 'drops' | 'echo'> &
+  BfdDrops &
+  BfdEchoDrops & {
+    readonly echoState: BfdEchoPhase;
+    readonly echoInterval: number;
+    readonly echoOffered: number;
+    readonly echoSent: number;
+    readonly echoSendFailures: number;
+    readonly echoReceived: number;
+    readonly echoReturned: number;
+  };
 
 export function bfdSessionState(report: NativeBfdReport & { readonly id: string }): BfdSessionState {
   const milliseconds = (nanoseconds: number) => nanoseconds / 1e6;
@@ -139,11 +197,25 @@ export function bfdSessionState(report: NativeBfdReport & { readonly id: string 
     flaps: report.flaps,
     excused: report.excused,
     drops: bfdDrops(report),
+    echo: {
+      state: report.echoState,
+      interval: milliseconds(report.echoInterval),
+      offered: report.echoOffered !== 0,
+      sent: report.echoSent,
+      sendFailures: report.echoSendFailures,
+      received: report.echoReceived,
+      returned: report.echoReturned,
+      drops: bfdEchoDrops(report),
+    },
   };
 }
 
 export function bfdDrops(report: BfdDrops): BfdDrops {
   return Object.fromEntries(bfdDropNames.map((name) => [name, report[name]])) as BfdDrops;
+}
+
+export function bfdEchoDrops(report: BfdEchoDrops): BfdEchoDrops {
+  return Object.fromEntries(bfdEchoDropNames.map((name) => [name, report[name]])) as BfdEchoDrops;
 }
 
 /** How many sessions there may be. */
@@ -154,9 +226,11 @@ const types = ['none', 'password', 'md5', 'meticulousMd5', 'sha1', 'meticulousSh
 const longestKey = { password: 16, md5: 16, meticulousMd5: 16, sha1: 20, meticulousSha1: 20 } as const;
 const flag = { passive: 1, demand: 2, tiedToLease: 4, local: 8 } as const;
 /** As in native/bfd_packed.h, without what has no fixed length. */
-const fixedSize = 52;
+const fixedSize = 56;
 const maxNameBytes = 15;
 const maxIdBytes = 255;
+/** Of echo packets, RFC 5881 section 4. */
+const echoPort = 3785;
 
 /**
  * For the addon. It has the keys in it: to be overwritten with zeros once the addon has read it. Throws a TypeError or
@@ -223,12 +297,13 @@ function write(
   view.setUint16(6, listenPort);
   view.setUint32(8, Math.round(session.desiredMinTx * 1000));
   view.setUint32(12, Math.round(session.requiredMinRx * 1000));
-  packed.set(addressBytes(peer), offset + 16);
-  if (local !== undefined) packed.set(addressBytes(local), offset + 32);
-  view.setUint8(48, types.indexOf(authentication?.type ?? 'none'));
-  view.setUint8(49, keyCount);
-  view.setUint8(50, nameSize);
-  view.setUint8(51, idSize);
+  view.setUint32(16, Math.round((session.echo?.interval ?? 0) * 1000));
+  packed.set(addressBytes(peer), offset + 20);
+  if (local !== undefined) packed.set(addressBytes(local), offset + 36);
+  view.setUint8(52, types.indexOf(authentication?.type ?? 'none'));
+  view.setUint8(53, keyCount);
+  view.setUint8(54, nameSize);
+  view.setUint8(55, idSize);
 }
 
 const keysOf = ({ authentication }: BfdSession) =>
@@ -258,6 +333,12 @@ function check(session: BfdSession, what: string): void {
   }
   checkWhole(`${what}.port`, port, 1, 65_535);
   if (listenPort !== undefined) checkWhole(`${what}.listenPort`, listenPort, 1, 65_535);
+  for (const [field, value] of [
+    ['port', port],
+    ['listenPort', listenPort],
+  ] as const) {
+    if (value === echoPort) throw new RangeError(`${what}.${field}: ${value} is the port of echo packets`);
+  }
   checkFlag(`${what}.multihop`, multihop);
   if (minimumTtl !== undefined) checkWhole(`${what}.minimumTtl`, minimumTtl, multihop ? 1 : 255, 255);
   checkInterval(`${what}.desiredMinTx`, session.desiredMinTx);
@@ -266,7 +347,16 @@ function check(session: BfdSession, what: string): void {
   for (const each of ['passive', 'demand', 'tiedToLease'] as const) {
     if (session[each] !== undefined) checkFlag(`${what}.${each}`, session[each]);
   }
+  checkEcho(`${what}.echo`, session);
   checkAuthentication(`${what}.authentication`, session);
+}
+
+function checkEcho(what: string, { echo, peer, multihop }: BfdSession): void {
+  if (echo === undefined) return;
+  if (echo === null || typeof echo !== 'object') throw new TypeError(`${what}: not an object: ${inspect(echo)}`);
+  checkInterval(`${what}.interval`, echo.interval);
+  if (multihop) throw new RangeError(`${what}: there is none over several hops`);
+  if (peer.family !== 4) throw new RangeError(`${what}: there is none over IPv6: ${formatAddress(peer)}`);
 }
 
 /** Never says a key. */

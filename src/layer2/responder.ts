@@ -3,11 +3,14 @@ import { type Address, addressFromBytes, formatAddress, parseAddress } from '../
 import { loadAddonFile } from './addon.ts';
 import {
   type BfdDrops,
+  type BfdEchoDrops,
   type BfdEvent,
   type BfdSession,
   type BfdSessionState,
   bfdDropNames,
   bfdDrops,
+  bfdEchoDropNames,
+  bfdEchoDrops,
   bfdSessionState,
   type NativeBfdReport,
   packBfdSessions,
@@ -315,8 +318,9 @@ export class Responder {
   }
 
   /** BFD packets that were refused and belong to no session. */
-  bfdDrops(): BfdDrops {
-    return bfdDrops(this.#addon.bfdSessions(this.#handle).unclaimed);
+  bfdDrops(): BfdDrops & BfdEchoDrops {
+    const { unclaimed } = this.#addon.bfdSessions(this.#handle);
+    return { ...bfdDrops(unclaimed), ...bfdEchoDrops(unclaimed) };
   }
 
   /**
@@ -398,6 +402,7 @@ function fromNative(event: NativeEvent): ResponderEvent {
 type Addon = {
   readonly counterNames: readonly CounterName[];
   readonly bfdDropNames: readonly string[];
+  readonly bfdEchoDropNames: readonly string[];
   open(settings: NativeSettings, onEvent: (event: NativeEvent) => void): Handle;
   setAnnouncements(handle: Handle, packed: Uint8Array, interfaceSets: readonly (readonly string[])[]): void;
   announce(handle: Handle, packed: Uint8Array, rounds: number): void;
@@ -425,8 +430,8 @@ function loadAddon(): Addon {
   if (loaded !== undefined) return loaded;
   const file = loadAddonFile();
   const addon = file.addon as Addon;
-  const names = [addon.counterNames, addon.bfdDropNames].join();
-  if (names !== [counterNames, bfdDropNames].join()) {
+  const names = [addon.counterNames, addon.bfdDropNames, addon.bfdEchoDropNames].join();
+  if (names !== [counterNames, bfdDropNames, bfdEchoDropNames].join()) {
     throw new Error(`${file.path} is of another version: npm run build:native`);
   }
   loaded = addon;

@@ -65,6 +65,9 @@ export type BfdUse = {
   readonly up: boolean;
   readonly packetsReceived: number;
   readonly packetsSent: number;
+  /** Of ours: that came back, and that went out. */
+  readonly echoesReceived: number;
+  readonly echoesSent: number;
   readonly downEvents: number;
 };
 
@@ -90,6 +93,8 @@ export function registerBfdMetrics(metrics: Metrics, sessions: () => Iterable<Bf
   register('gauge', 'session_up', '1 when the BFD session is up', ({ up }) => Number(up));
   register('counter', 'control_packet_input', 'BFD control packets received', ({ packetsReceived }) => packetsReceived);
   register('counter', 'control_packet_output', 'BFD control packets sent', ({ packetsSent }) => packetsSent);
+  register('counter', 'echo_packet_input', 'BFD echo packets that came back', ({ echoesReceived }) => echoesReceived);
+  register('counter', 'echo_packet_output', 'BFD echo packets sent', ({ echoesSent }) => echoesSent);
   register('counter', 'session_down_events', 'Times that an up BFD session was lost', ({ downEvents }) => downEvents);
   // It was up once more than it was lost as long as it is up.
   register(

@@ -15,7 +15,7 @@ const bfdd = '/usr/lib/frr/bfdd';
 const bird = '/usr/sbin/bird';
 const test = netSuite('interop/bfd');
 
-type Timers = { readonly interval: number; readonly multiplier: number };
+type Timers = { readonly interval: number; readonly multiplier: number; readonly echo?: number };
 type Variant = {
   readonly family: 'v4' | 'v6';
   readonly multihop: boolean;
@@ -28,6 +28,8 @@ type BirdAuthentication = 'simple' | 'keyed md5' | 'meticulous keyed md5' | 'key
 interface Router {
   configure(timers: Timers): void;
   isUp(): boolean;
+  /** Of its own, that came back. */
+  echoesReceived(): number;
   close(): Promise<void>;
 }
 
@@ -121,6 +123,58 @@ for (const { name, program, start, variants } of routers) {
   }
 }
 
+const echoVariant = { family: 'v4', multihop: false } as const;
+const echoTimers = { interval: 100, multiplier: 3, echo: 50 };
+const echoCases = [
+  ['echo with FRR: each returns what the other sends, and a cut is found by it', returnedByBoth],
+  ['FRR that says that it returns echo packets and does not forward is watched by control packets', returnedByNone],
+] as const;
+for (const [title, body] of echoCases) {
+  if (existsSync(bfdd)) test(title, body, 60_000);
+  else test.skip(title, `${bfdd} is not installed`);
+}
+
+async function returnedByBoth(): Promise<void> {
+  forwarding(true);
+  const ours = await bed.responder('a');
+  await ours.setBfdSessions(wishOf(echoVariant, { echo: { interval: 50 } }));
+  router = await startFrr(echoVariant, echoTimers);
+  forwarding(true);
+  await negotiated(ours, { receiveInterval: 1_000 });
+  await eventually('ours come back', async () => (await stateOf(ours)).echo.received > 20);
+  await eventually('theirs come back', () => router!.echoesReceived() > 20);
+  const { flaps, echo } = await stateOf(ours);
+  assert.deepEqual([flaps, echo.state, echo.offered, router.isUp()], [0, 'working', true, true]);
+  ours.events.length = 0;
+  const cut = Date.now();
+  bed.cut();
+  const event = await ours.event('the session is down', (each) => each.type === 'bfd');
+  assert.ok(event.type === 'bfd' && event.diagnostic === 'echoFailed', JSON.stringify(event));
+  assert.ok(event.at - cut < 300, `after ${event.at - cut} ms`);
+  await eventually('FRR sees it', () => !router!.isUp());
+  bed.repair();
+  await eventually('it is up again', async () => (await stateOf(ours)).state === 'up' && router!.isUp());
+  await eventually('echo works again', async () => (await stateOf(ours)).echo.state === 'working');
+}
+
+async function returnedByNone(): Promise<void> {
+  const ours = await bed.responder('a');
+  await ours.setBfdSessions(wishOf(echoVariant, { echo: { interval: 50 } }));
+  router = await startFrr(echoVariant, echoTimers);
+  forwarding(false);
+  await eventually('it is tried', async () => (await stateOf(ours)).echo.sent > 2);
+  await negotiated(ours, { detectionTime: 300 });
+  const { flaps, echo } = await stateOf(ours);
+  // Nor does this side forward: FRR is told to send none.
+  assert.deepEqual([flaps, echo.state, echo.offered, echo.returned], [0, 'trial', false, 0]);
+  assert.ok(router.isUp());
+}
+
+/** Of the kernels of both sides. zebra switches it on when it starts. */
+function forwarding(on: boolean): void {
+  for (const side of ['a', 'b'] as const) bed[side].run('sysctl', '-q', '-w', `net.ipv4.ip_forward=${on ? 1 : 0}`);
+}
+
 function wishOf({ family, multihop, authentication }: Variant, wish: Partial<BfdWish> = {}): BfdWish {
   const key = Buffer.from(secret).toString('hex');
   return towardsPeer('a', {
@@ -166,7 +220,7 @@ async function startFrr({ family, multihop }: Variant, timers: Timers): Promise<
   const vtysh = (...commands: string[]) => bed.b.run('vtysh', '-N', name, ...commands.flatMap((each) => ['-c', each]));
   const where = multihop ? 'multihop' : '';
   const through = multihop ? '' : 'interface eth0';
-  const configure = ({ interval, multiplier }: Timers) => {
+  const configure = ({ interval, multiplier, echo }: Timers) => {
     vtysh(
       'configure terminal',
       'bfd',
@@ -174,6 +228,7 @@ async function startFrr({ family, multihop }: Variant, timers: Timers): Promise<
       `receive-interval ${interval}`,
       `transmit-interval ${interval}`,
       `detect-multiplier ${multiplier}`,
+      ...(echo === undefined ? [] : [`echo transmit-interval ${echo}`, `echo receive-interval ${echo}`, 'echo-mode']),
       'no shutdown',
     );
   };
@@ -182,6 +237,7 @@ async function startFrr({ family, multihop }: Variant, timers: Timers): Promise<
   return {
     configure,
     isUp: () => JSON.parse(vtysh('show bfd peers json'))[0]?.status === 'up',
+    echoesReceived: () => JSON.parse(vtysh('show bfd peers counters json'))[0]?.['echo-packet-input'] ?? 0,
     async close() {
       for (const daemon of ['bfdd', 'zebra']) {
         const pid = Number(readFileSync(`${run}/${daemon}.pid`, 'utf8'));
@@ -231,6 +287,7 @@ async function startBird({ family, multihop, authentication }: Variant, timers: 
       birdc('configure');
     },
     isUp: () => / Up /.test(birdc('show', 'bfd', 'sessions')),
+    echoesReceived: () => 0, // it has no echo
     async close() {
       child.kill();
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');

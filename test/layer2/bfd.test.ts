@@ -32,13 +32,15 @@ test('a session is packed as native/bfd_packed.h says', () => {
       authentication: { ...authentication, accept: [{ keyId: 8, key }] },
     },
     { ...session, id: 'bé', peer: address('2001:db8::1'), multihop: false, passive: true },
+    { ...session, id: 'c', peer: address('192.0.2.3'), multihop: false, echo: { interval: 50.013 } },
   ]);
   const zeros = (bytes: number) => '00'.repeat(bytes);
   assert.equal(
     Buffer.from(packed).toString('hex'),
-    `040efe031f0e1f0f000186a00000c3cdc0000201${zeros(12)}c0000202${zeros(12)}04020401${'65746830'}${'61'}` +
+    `040efe031f0e1f0f000186a00000c3cd00000000c0000201${zeros(12)}c0000202${zeros(12)}04020401${'65746830'}${'61'}` +
       `07035ec8e708035ec8e7` +
-      `0601ff031f0e1f0e000186a00000c3cd20010db8${zeros(11)}01${zeros(16)}00000003${'62c3a9'}`,
+      `0601ff031f0e1f0e000186a00000c3cd0000000020010db8${zeros(11)}01${zeros(16)}00000003${'62c3a9'}` +
+      `0400ff031f0e1f0e000186a00000c3cd0000c35dc0000203${zeros(12)}${zeros(16)}00000001${'63'}`,
   );
 });
 
@@ -63,6 +65,16 @@ const wrong: readonly (readonly [change: object, told: RegExp])[] = [
   [{ requiredMinRx: Number.NaN }, /requiredMinRx: NaN ms is not from 1 to 60000$/],
   [{ requiredMinRx: '100' }, /^TypeError: sessions\[0\]\.requiredMinRx: not a number: '100'$/],
   [{ detectMultiplier: 256 }, /detectMultiplier: 256 is not a whole number from 1 to 255$/],
+  [{ port: 3785 }, /port: 3785 is the port of echo packets$/],
+  [{ listenPort: 3785 }, /listenPort: 3785 is the port of echo packets$/],
+  [{ multihop: false, echo: 50 }, /^TypeError: sessions\[0\]\.echo: not an object: 50$/],
+  [{ multihop: false, echo: { interval: 0 } }, /echo\.interval: 0 ms is not from 1 to 60000$/],
+  [{ multihop: false, echo: {} }, /^TypeError: sessions\[0\]\.echo\.interval: not a number: undefined$/],
+  [{ echo: { interval: 50 } }, /echo: there is none over several hops$/],
+  [
+    { multihop: false, peer: address('2001:db8::1'), echo: { interval: 50 } },
+    /echo: there is none over IPv6: 2001:db8::1$/,
+  ],
   [{ passive: 'yes' }, /passive: not a boolean: 'yes'$/],
   [{ authentication: { ...authentication, type: 'sha2' } }, /authentication\.type: 'sha2' is none of password, md5,/],
   [{ authentication: { ...authentication, keyId: 256 } }, /authentication\.keyId: 256 is not a whole number/],

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { BfdEvent } from '../../src/layer2/bfd.ts';
 import { allUp, BfdBed, stateOf, towardsPeer } from '../support/bfd-bed.ts';
 import { netSuite } from '../support/net-suite.ts';
+import { PacketIo } from '../support/packet-io.ts';
 import type { ResponderProcess, ResponderProcessOptions } from '../support/responder-process.ts';
 import type { BfdWish } from '../support/responder-program.ts';
 import { eventually } from '../support/suite.ts';
@@ -204,6 +205,119 @@ test('what is of nobody is refused and counted', async () => {
     );
     await eventually(reason, async () => (await a.bfdDrops())[reason] === 1);
   }
+});
+
+const echoed = { ...single, echo: { interval: 30 } } as const;
+const forwarding = (netns: BfdBed['a'], on: boolean) =>
+  netns.run('sysctl', '-q', '-w', `net.ipv4.conf.all.forwarding=${on ? 1 : 0}`);
+const echoes = async (responder: ResponderProcess, state: string) =>
+  eventually(`echo is ${state}`, async () => (await stateOf(responder)).echo.state === state);
+
+async function echoing(): Promise<Pair> {
+  for (const netns of [bed.a, bed.b]) forwarding(netns, true);
+  const both = await pair();
+  await both.a.setBfdSessions(towardsPeer('a', echoed));
+  await both.b.setBfdSessions(towardsPeer('b', echoed));
+  await allUp(both.a, both.b);
+  for (const each of [both.a, both.b]) await echoes(each, 'working');
+  return both;
+}
+
+test('echo packets come back by the peer, control packets become few, and a cut is found by echo', async () => {
+  const { a, b } = await echoing();
+  await eventually('few control packets are asked for', async () => (await stateOf(a)).receiveInterval === 1_000);
+  const before = await stateOf(a);
+  await passed(1_500);
+  const after = await stateOf(a);
+  assert.ok(after.echo.received - before.echo.received > 25, `${after.echo.received - before.echo.received} came back`);
+  assert.ok(after.sent - before.sent <= 6, `${after.sent - before.sent} control packets`);
+  assert.deepEqual(await flapsOf(a, b), [0, 0]);
+  assert.equal(after.echo.sendFailures, 0);
+
+  a.events.length = 0;
+  const cut = Date.now();
+  bed.cut();
+  const { at, diagnostic } = await down(a);
+  assert.equal(diagnostic, 'echoFailed');
+  assert.ok(at - cut < 300, `after ${at - cut} ms`);
+  bed.repair();
+  await allUp(a, b);
+  await echoes(a, 'working');
+});
+
+test('with a peer that has no echo, or whose kernel does not forward, a session is as it is without', async () => {
+  forwarding(bed.a, true);
+  const both = await pair();
+  await both.a.setBfdSessions(towardsPeer('a', echoed));
+  for (const theirs of [single, echoed]) {
+    await both.b.setBfdSessions(towardsPeer('b', theirs));
+    await allUp(both.a, both.b);
+    await settled(both.a);
+    await passed(1_200);
+    const { echo, detectionTime, flaps } = await stateOf(both.a);
+    assert.deepEqual([echo.state, echo.sent, detectionTime, flaps], ['off', 0, 300, 0]);
+  }
+  // Now it does.
+  forwarding(bed.b, true);
+  await echoes(both.a, 'working');
+  assert.equal((await stateOf(both.a)).flaps, 0);
+  // And not any more: the peer says so within a second, or it shows before.
+  forwarding(bed.b, false);
+  await echoes(both.a, 'off');
+  await allUp(both.a, both.b);
+});
+
+test('a process that is stopped is missed by control packets, though its kernel returns what comes', async () => {
+  const { a, b } = await echoing();
+  b.events.length = 0;
+  await stop(a);
+  assert.equal((await down(b)).diagnostic, 'detectionTimeExpired');
+  process.kill(a.pid, 'SIGCONT');
+  await allUp(a, b);
+});
+
+test('a process that was stopped itself blames no path', async () => {
+  const { a, b } = await echoing();
+  for (let i = 0; i < 3; i++) {
+    await stop(a);
+    await passed(700);
+    process.kill(a.pid, 'SIGCONT');
+    await passed(400);
+    assert.deepEqual(await flapsOf(a, b), [0, 0]);
+  }
+});
+
+test('an echo packet that the peer addresses to us is sent back to it, and one from elsewhere is not', async () => {
+  const { a } = await echoing();
+  const ask = (ttl: number) =>
+    bed.b.run(
+      process.execPath,
+      '-e',
+      `const socket = require('dgram').createSocket('udp4');
+       socket.on('message', (message) => { console.log(message.toString()); socket.close(); });
+       socket.bind(0, '198.18.0.2', () => { socket.setTTL(${ttl}); socket.send('echo', 3785, '198.18.0.1'); });
+       setTimeout(() => socket.close(), 1500).unref();
+       if (${ttl} !== 255) setTimeout(() => process.exit(), 300);`,
+    );
+  assert.equal(ask(255).trim(), 'echo');
+  assert.equal((await stateOf(a)).echo.returned, 1);
+  assert.equal(ask(254).trim(), '');
+  const { returned, drops } = (await stateOf(a)).echo;
+  assert.deepEqual([returned, drops.echoTtlTooLow], [1, 1]);
+});
+
+test('a forged echo packet is refused and counted', async () => {
+  const { a } = await echoing();
+  const { discriminator, echo } = await stateOf(a);
+  const stamp = discriminator.toString(16).padStart(8, '0');
+  // As the peer would return it: from our address to our address. 254 is what the peer leaves of the TTL.
+  const datagram = `45c0003000004000fe11efd5c6120001c61200010ec90ec9001c0000${stamp}${'ff'.repeat(16)}`;
+  const wire = await PacketIo.open(bed.b, 'eth0');
+  wire.send(Buffer.from(`ffffffffffff0200000000010800${datagram}`, 'hex'));
+  await eventually('it is refused', async () => {
+    return (await stateOf(a)).echo.drops.echoWrongTag === echo.drops.echoWrongTag + 1;
+  });
+  await wire.close();
 });
 
 test('timers are changed in both directions without going down', async () => {

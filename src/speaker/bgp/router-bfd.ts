@@ -40,6 +40,8 @@ export class RouterBfd {
   /** BGPPeers of which it has been said. */
   readonly #impossible = new Set<string>();
   #handed = '';
+  /** Peers and profiles that were warned of. */
+  #withoutEcho: ReadonlySet<string> = new Set();
 
   constructor(options: RouterBfdOptions) {
     this.#options = options;
@@ -57,6 +59,7 @@ export class RouterBfd {
     const handed = JSON.stringify(sessions, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
     this.#peers = new Map(groups.map((group) => [group[0]!.peer, group.map(({ peer }) => peer)]));
     for (const id of this.#up) if (!this.#peers.has(id)) this.#up.delete(id);
+    this.#warnOfEcho(groups.map(([first]) => first!));
     if (handed === this.#handed) return;
     this.#handed = handed;
     for (const [first, ...others] of groups) {
@@ -70,6 +73,26 @@ export class RouterBfd {
     } catch (error) {
       log.error('bfd sessions refused', { peers: sessions.map(({ id }) => id), error });
     }
+  }
+
+  /** Once for each peer and profile, until that is mended. */
+  #warnOfEcho(wishes: readonly RouterBfdWish[]): void {
+    const unable = wishes.filter(({ address, multihop, profile }) => profile.echoMode && !hasEcho(address, multihop));
+    const keyOf = ({ peer, profile }: RouterBfdWish) => `${peer} ${profile.name}`;
+    for (const wish of unable) {
+      if (this.#withoutEcho.has(keyOf(wish))) continue;
+      this.#options.log.warn('bfd echo not in use', {
+        object: `BFDProfile ${wish.profile.name}`,
+        field: 'spec.echoMode',
+        value: true,
+        peer: wish.peer,
+        because: wish.multihop
+          ? 'the peer is several hops away, and there is no echo beyond one'
+          : `the peer is reached by ${formatAddress(wish.address)}, and there is no echo over IPv6`,
+        remedy: 'set echoMode to false, or give the peer a profile of its own without it',
+      });
+    }
+    this.#withoutEcho = new Set(unable.map(keyOf));
   }
 
   /** Ends them all: the routers are told that they are switched off. */
@@ -112,6 +135,9 @@ export class RouterBfd {
   }
 }
 
+/** RFC 5883 section 3 has none; and what an IPv6 router returns of it is its own affair. */
+const hasEcho = ({ family }: Address, multihop: boolean) => family === 4 && !multihop;
+
 function sessionOf({ peer, address, local, interface: name, profile, multihop }: RouterBfdWish): BfdSession {
   const { minimumTtl } = profile;
   return {
@@ -126,11 +152,13 @@ function sessionOf({ peer, address, local, interface: name, profile, multihop }:
     requiredMinRx: profile.receiveInterval,
     detectMultiplier: profile.detectMultiplier,
     passive: profile.passiveMode,
+    ...(profile.echoMode && hasEcho(address, multihop) ? { echo: { interval: profile.echoInterval } } : {}),
     tiedToLease: true,
   };
 }
 
 const words: Readonly<Partial<Record<BfdEvent['diagnostic'], string>>> = {
+  echoFailed: 'what was sent to come back by way of the peer did not',
   detectionTimeExpired: 'nothing was heard of the peer for the detection time',
   neighborSignaledDown: 'the peer does not hear us',
 };

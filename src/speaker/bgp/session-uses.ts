@@ -41,6 +41,8 @@ export function* bfdUses(sessions: Sessions, states: ReadonlyMap<string, BfdSess
       up: state.state === 'up',
       packetsReceived: state.received,
       packetsSent: state.sent,
+      echoesReceived: state.echo.received,
+      echoesSent: state.echo.sent,
       downEvents: state.flaps,
     };
   }

@@ -61,6 +61,37 @@ test('a profile becomes a session on one hop, or on several, each with its port'
   ]);
 });
 
+const echoing: BFDProfile = { ...profile, name: 'echoing', echoMode: true, echoInterval: 70 };
+
+test('echoMode becomes echo on one hop of IPv4; elsewhere it is told once that there is none', () => {
+  const { bfd, handed, log } = bench();
+  const wishes = [
+    wish('far', '192.0.2.9', { multihop: true, profile: echoing }),
+    wish('tor', '198.18.1.1', { profile: echoing }),
+    wish('v6', '2001:db8::1', { profile: echoing }),
+  ];
+  bfd.set(wishes);
+  assert.deepEqual(
+    handed[0]?.map(({ id, echo }) => [id, echo]),
+    [
+      ['far', undefined],
+      ['tor', { interval: 70 }],
+      ['v6', undefined],
+    ],
+  );
+  const told = () => log.of('bfd echo not in use').map(({ object, field, peer }) => [object, field, peer]);
+  const both = [
+    ['BFDProfile echoing', 'spec.echoMode', 'far'],
+    ['BFDProfile echoing', 'spec.echoMode', 'v6'],
+  ];
+  assert.deepEqual(told(), both);
+  bfd.set([...wishes, wish('other', '198.18.1.2')]);
+  assert.deepEqual(told(), both);
+  bfd.set([wish('far', '192.0.2.9', { multihop: true })]);
+  bfd.set([wish('far', '192.0.2.9', { multihop: true, profile: echoing })]);
+  assert.equal(told().length, 3);
+});
+
 test('what does not change is not handed down again, in whatever order it comes', () => {
   const { bfd, handed } = bench();
   bfd.set([wish('a', '198.18.1.1'), wish('b', '198.18.1.2')]);
@@ -79,6 +110,14 @@ test('peers at one place share a session, with the profile of the first, and tha
   see('a', 'up');
   assert.deepEqual(told, ['a', 'b']);
   assert.deepEqual([...bfd.states().keys()], ['a', 'b']);
+});
+
+test('a session that echo has found dead says so', () => {
+  const { bfd, told, see } = bench();
+  bfd.set([wish('tor', '198.18.1.1', { profile: echoing })]);
+  see('tor', 'up');
+  see('tor', 'down', { diagnostic: 'echoFailed' });
+  assert.ok(told.includes('tor: BFD session down: what was sent to come back by way of the peer did not'));
 });
 
 for (const [what, states, lost] of [
