@@ -42,7 +42,7 @@ const maxMed = 2 ** 32 - 1;
 const maxPrepend = 10;
 const maxPrefixes = 1_000;
 /** Of Linux: at most 15 bytes, no slash, no space. */
-const interfaceName = /^[^\s/:]{1,15}$/;
+export const interfaceName = /^[^\s/:]{1,15}$/;
 
 /** Reads `metadata.annotations`. A bad value is refused like a bad field. */
 export function readPeerOptions(annotations: Field): PeerOptions {

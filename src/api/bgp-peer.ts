@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from '../ip/address.ts';
-import { checkAddressSource, type PeerOptions, readPeerOptions } from './bgp-annotations.ts';
+import { checkAddressSource, interfaceName, type PeerOptions, readPeerOptions } from './bgp-annotations.ts';
 import { type BGPPeerV1beta1, peerFromV1beta1 } from './bgp-peer-conversion.ts';
 import { parseDuration, readDuration } from './duration.ts';
 import { Field, type FieldNames } from './field.ts';
@@ -159,6 +159,9 @@ function readNeighbor(spec: Field): Neighbor {
     }
   } else if (text !== undefined && device !== undefined) {
     spec.refuseAs(given, 'has both peerAddress and interface: remove one of the two');
+  }
+  if (device !== undefined && !interfaceName.test(device)) {
+    spec.at('interface').refuse('cannot be the name of an interface: write one such as eth1');
   }
   return address === undefined ? { interface: device ?? '' } : { address };
 }

@@ -7,7 +7,7 @@ import type { PeerSettings } from './peer-settings.ts';
 
 /**
  * How much our OPEN offers. A peer that refuses optional parameters (2/4) or capabilities (2/7) is offered less the next
- * time: only what routes need, then none at all (RFC 5492 section 4).
+ * time: only what routes need, then none at all (RFC 5492 section 4), then all again: the router may have been mended.
  */
 export type Offer = 'all' | 'essential' | 'none';
 
@@ -29,7 +29,7 @@ export type Negotiated = {
 };
 
 export function lesserOffer(offer: Offer): Offer {
-  return offer === 'all' ? 'essential' : 'none';
+  return offer === 'all' ? 'essential' : offer === 'essential' ? 'none' : 'all';
 }
 
 export function ourOpen(settings: PeerSettings, offer: Offer): Open {
@@ -61,9 +61,9 @@ export function negotiate(settings: PeerSettings, ours: Open, peer: Open): Negot
   };
 }
 
-/** Names for people, in the order of the OPEN. */
+/** Names for people, in the order of the OPEN, each once. */
 export function capabilityNames(open: Open): string[] {
-  return open.capabilities.flatMap((capability) => {
+  const names = open.capabilities.flatMap((capability) => {
     switch (capability.kind) {
       case 'multiprotocol':
         return [`IPv${capability.family} unicast`];
@@ -86,6 +86,8 @@ export function capabilityNames(open: Open): string[] {
         return capability satisfies never;
     }
   });
+  // A message has room for thousands.
+  return [...new Set(names)];
 }
 
 function offered(settings: PeerSettings, offer: Offer): Capability[] {

@@ -43,9 +43,14 @@ function readSix(bytes: Uint8Array, from: number, end: number, length: number): 
   return (numbers.getBigUint64(0) << 64n) | numbers.getBigUint64(8);
 }
 
+/** Bytes that a prefix takes at most. */
+export function longestPrefix(family: Family): number {
+  return 1 + addressBits[family] / 8;
+}
+
 /** Fields of at most `room` bytes that hold all the prefixes, in their order. Each is valid until the next is asked for. */
 export function* packed(prefixes: readonly Prefix[], family: Family, room: number): Generator<Uint8Array> {
-  const most = 1 + addressBits[family] / 8;
+  const most = longestPrefix(family);
   if (room < most) throw new RangeError('the attributes of a route leave no room for a prefix in an UPDATE');
   const field = new Uint8Array(Math.min(room, prefixes.length * most));
   let length = 0;

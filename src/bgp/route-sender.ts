@@ -1,11 +1,14 @@
 import type { Family } from '../ip/address.ts';
+import { formatPrefix, type Prefix } from '../ip/prefix.ts';
+import type { Logger } from '../runtime/logger.ts';
 import type { AdjRibOut, RouteChanges } from './adj-rib-out.ts';
 import { encodeMessage } from './codec.ts';
 import type { BgpConnection } from './connection.ts';
 import type { Negotiated } from './negotiation.ts';
+import { OversizedRoutes } from './oversized-routes.ts';
 import type { PeerSettings } from './peer-settings.ts';
 import type { SessionCounters } from './session-status.ts';
-import { encodeEndOfRib, encodeUpdates } from './update-encoder.ts';
+import { encodeEndOfRib, encodeUpdates, fitsMessage } from './update-encoder.ts';
 import { concat } from './wire.ts';
 import { type NextHop, nextHopFor, wireAttributes } from './wire-attributes.ts';
 
@@ -15,6 +18,7 @@ export type RouteSenderOptions = {
   readonly negotiated: Negotiated;
   readonly routes: AdjRibOut;
   readonly counters: SessionCounters;
+  readonly log: Logger;
 };
 
 /** With more than this unsent, nothing more is made until the peer has read it all. */
@@ -30,6 +34,7 @@ export class RouteSender {
   readonly #options: RouteSenderOptions;
   readonly #nextHops = new Map<Family, NextHop>();
   readonly #withheld: { 4?: string; 6?: string } = {};
+  readonly #oversized = new OversizedRoutes();
   /** Families of which the peer wants to be told everything again. */
   readonly #refreshes = new Set<Family>();
   #batch: Iterator<Uint8Array> | undefined;
@@ -42,6 +47,11 @@ export class RouteSender {
   /** Why no route of a family can be told. */
   get withheld(): { readonly 4?: string; readonly 6?: string } {
     return this.#withheld;
+  }
+
+  /** Routes that cannot be told, while the others are. */
+  get oversized(): Pick<OversizedRoutes, 'counts' | 'problem'> {
+    return this.#oversized;
   }
 
   /** Everything, and then that it is everything (RFC 4724 section 2). */
@@ -129,15 +139,27 @@ export class RouteSender {
   }
 
   #onTheWire({ announce, withdraw }: RouteChanges): Parameters<typeof encodeUpdates>[0] {
-    const { settings, negotiated } = this.#options;
-    return {
-      announce: announce.flatMap(({ attributes, family, prefixes }) => {
-        const nextHop = this.#nextHops.get(family);
-        if (nextHop === undefined) return [];
-        return [{ attributes: wireAttributes(attributes, nextHop, settings, negotiated), family, prefixes }];
-      }),
-      withdraw: withdraw.filter(({ family }) => this.#nextHops.has(family)),
-    };
+    const { settings, negotiated, log } = this.#options;
+    this.#oversized.remove(withdraw);
+    const oversized: Prefix[] = [];
+    const sendable = announce.flatMap(({ attributes, family, prefixes }) => {
+      const nextHop = this.#nextHops.get(family);
+      if (nextHop === undefined) return [];
+      const wire = wireAttributes(attributes, nextHop, settings, negotiated);
+      if (fitsMessage(wire, family, negotiated)) {
+        this.#oversized.remove(prefixes);
+        return [{ attributes: wire, family, prefixes }];
+      }
+      this.#oversized.add(prefixes);
+      const { length: communities } = [...wire.communities, ...wire.largeCommunities];
+      const fields = { prefixes: prefixes.length, first: formatPrefix(prefixes[0]!), communities };
+      log.error('routes too large for a message', { peer: settings.name, ...fields });
+      for (const prefix of prefixes) oversized.push(prefix);
+      return [];
+    });
+    // The peer may have been told of them with fewer attributes.
+    const gone = [...withdraw, ...oversized].filter(({ family }) => this.#nextHops.has(family));
+    return { announce: sendable, withdraw: gone };
   }
 
   #mark(family: Family, subtype: 'begin' | 'end'): Uint8Array {

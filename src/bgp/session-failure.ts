@@ -109,7 +109,7 @@ function hintFor(code: number, subcode: number, settings: PeerSettings): string 
       return `we offered a hold time of ${holdTime} s: set one that the router allows as holdTime of BGPPeer ${name}`;
     case '2/4':
     case '2/7':
-      return 'the next attempt offers fewer capabilities';
+      return 'the next attempts offer fewer capabilities, and then all again';
     case '4/0':
       return 'it has not heard from us for its hold time: packets are lost on the way, or this node stood still';
     case '6/1':

@@ -69,7 +69,10 @@ export class SessionRecord {
     for (const { family } of announced) this.#received[family]++;
   }
 
-  of(connection: BgpConnection, ours: Open): Omit<SessionStatus, 'announced' | 'pending' | 'withheld' | 'nextAttempt'> {
+  of(
+    connection: BgpConnection,
+    ours: Open,
+  ): Omit<SessionStatus, 'announced' | 'pending' | 'withheld' | 'oversized' | 'nextAttempt'> {
     const { negotiated, tcp } = connection;
     const peer = negotiated?.peer ?? this.#peer;
     return {

@@ -23,6 +23,8 @@ export type SessionStatus = {
   readonly pending: PerFamily;
   /** Why no route of a family can be told to this peer. */
   readonly withheld: { readonly 4?: string | undefined; readonly 6?: string | undefined };
+  /** How many routes cannot be told because no message holds their attributes, in words. */
+  readonly oversized?: string | undefined;
   /** How often the peer has announced a prefix in this session. What it announces is not kept. */
   readonly received: PerFamily;
   readonly counters: Readonly<SessionCounters>;

@@ -111,12 +111,14 @@ export class BgpSession {
     const { clock, routes, settings } = this.#options;
     const withheld = this.#sender?.withheld ?? {};
     const due = this.#timers.due('idle-hold') ?? this.#outgoing.nextDial;
+    const { counts: oversized = { 4: 0, 6: 0 }, problem } = this.#sender?.oversized ?? {};
     const counts = (of: (family: 4 | 6) => number) => ({ 4: withheld[4] ? 0 : of(4), 6: withheld[6] ? 0 : of(6) });
     return {
       ...this.#record.of(leading(this.#connections()), ourOpen(settings, this.#offer)),
-      announced: counts((family) => (this.#sender === undefined ? 0 : routes.announced[family])),
+      announced: counts((family) => (this.#sender === undefined ? 0 : routes.announced[family] - oversized[family])),
       pending: counts((family) => routes.pending[family]),
       withheld,
+      oversized: problem,
       nextAttempt: due === undefined ? undefined : clock.wallTime() + (due - clock.now()),
     };
   }
@@ -194,19 +196,20 @@ export class BgpSession {
   }
 
   #established(connection: BgpConnection): void {
-    const { settings, routes } = this.#options;
+    const { settings, routes, log } = this.#options;
     const { negotiated } = connection;
     if (negotiated === undefined) return;
     this.#timers.stop('idle-hold');
     for (const other of this.#connections()) if (other !== connection) other.dump();
     this.#restarted = false;
     this.#record.established(negotiated);
-    this.#options.log.info('session established', {
+    log.info('session established', {
       peer: settings.name,
       asn: negotiated.peer.asn,
       holdTime: negotiated.timing.holdTime,
     });
-    this.#sender = new RouteSender({ connection, settings, negotiated, routes, counters: this.#record.counters });
+    const { counters } = this.#record;
+    this.#sender = new RouteSender({ connection, settings, negotiated, routes, counters, log });
     this.#sender.start();
   }
 
@@ -214,9 +217,7 @@ export class BgpSession {
     this.#incoming.delete(connection);
     const lasted = cause.state === 'Established' ? this.#lost() : 0;
     if (!isCollision(cause) || !this.#isConnected()) this.#explain(cause);
-    if (cause.kind === 'notified' && cause.state !== 'Established' && wantsLess(cause.notification)) {
-      this.#offer = lesserOffer(this.#offer);
-    }
+    if (cause.state !== 'Established' && !isCollision(cause)) this.#offer = offerAfter(cause, this.#offer);
     if (!this.#stopped) this.#tryAgain(connection, cause, lasted);
   }
 
@@ -296,6 +297,12 @@ function isCollision(cause: Cause): boolean {
 function isProtocolError(cause: Cause): boolean {
   if (cause.kind === 'refused') return [1, 2, 3, 5].includes(cause.sent.code);
   return cause.kind === 'notified' && [1, 2, 3, 5].includes(cause.notification.code) && !wantsLess(cause.notification);
+}
+
+/** Who has refused a lesser offer, too, or something else of it, may be another router by now: all is offered again. */
+function offerAfter(cause: Cause, before: Offer): Offer {
+  if (cause.kind === 'notified' && wantsLess(cause.notification)) return lesserOffer(before);
+  return cause.kind === 'notified' || cause.kind === 'refused' ? 'all' : before;
 }
 
 /** RFC 5492 sections 3 and 5. */

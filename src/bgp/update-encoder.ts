@@ -1,6 +1,6 @@
 import { type Address, addressBytes, type Family } from '../ip/address.ts';
 import type { Prefix } from '../ip/prefix.ts';
-import { packed } from './nlri.ts';
+import { longestPrefix, packed } from './nlri.ts';
 import { attributeFlags, attributeTypes, optional, optionalTransitive, wellKnown } from './path-attributes.ts';
 import {
   asTrans,
@@ -62,6 +62,15 @@ export function* encodeUpdates(
   for (const announcement of announce) yield* announcements(announcement, context.fourOctetAsn);
 }
 
+/** Whether the attributes leave room for a prefix: only then they can be announced. */
+export function fitsMessage(
+  attributes: WireAttributes,
+  family: Family,
+  { fourOctetAsn }: { readonly fourOctetAsn: boolean },
+): boolean {
+  return frameOf(attributes, family, fourOctetAsn).room >= longestPrefix(family);
+}
+
 /** That the initial routes of a family are complete (RFC 4724 section 2). */
 export function encodeEndOfRib(family: Family): Uint8Array {
   return family === 4 ? update(noBytes, [], noBytes) : update(noBytes, [unreach(6, noBytes)], noBytes);
@@ -76,17 +85,20 @@ function* withdrawals(prefixes: readonly Prefix[]): Generator<Uint8Array> {
 }
 
 function* announcements({ attributes, family, prefixes }: Announcement, fourOctetAsn: boolean): Generator<Uint8Array> {
+  const { head, others, room } = frameOf(attributes, family, fourOctetAsn);
+  for (const field of packed(prefixes, family, room)) {
+    if (head === undefined) yield update(noBytes, [others], field);
+    else yield update(noBytes, [attribute(optional, attributeTypes.mpReach, concat([head, field])), others], noBytes);
+  }
+}
+
+/** All of an announcement but the prefixes, and how many bytes are left for those. `head` is that of MP_REACH_NLRI. */
+function frameOf(attributes: WireAttributes, family: Family, fourOctetAsn: boolean) {
   const classic = family === 4 && attributes.nextHop.family === 4;
   const others = otherAttributes(attributes, classic, fourOctetAsn);
-  const room = maxMessageBytes - fixedBytes - others.length;
-  if (classic) {
-    for (const field of packed(prefixes, 4, room)) yield update(noBytes, [others], field);
-    return;
-  }
-  const head = reachHead(attributes, family);
-  for (const field of packed(prefixes, family, room - attributeHead - head.length)) {
-    yield update(noBytes, [attribute(optional, attributeTypes.mpReach, concat([head, field])), others], noBytes);
-  }
+  const head = classic ? undefined : reachHead(attributes, family);
+  const room = maxMessageBytes - fixedBytes - others.length - (head === undefined ? 0 : attributeHead + head.length);
+  return { head, others, room };
 }
 
 function update(withdrawn: Uint8Array, attributes: readonly Uint8Array[], routes: Uint8Array): Uint8Array {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { encodeMessage } from '../../src/bgp/codec.ts';
 import type { Capability } from '../../src/bgp/message.ts';
+import type { Route } from '../../src/bgp/route.ts';
 import { keepalive, routerCapabilities, routerOpen } from '../support/scripted-router.ts';
 import { manyRoutes, route, routerAddress, SessionBed } from '../support/session-bed.ts';
 import { suite } from '../support/suite.ts';
@@ -249,10 +250,10 @@ test('with DelayOpen our OPEN goes when the router says nothing', async () => {
 });
 
 for (const [subcode, offers] of [
-  [4, [5, 3, 0, 0]],
-  [7, [5, 3, 0, 0]],
+  [4, [5, 3, 0, 5]],
+  [7, [5, 3, 0, 5]],
 ] as const) {
-  test(`a router that refuses our OPEN with 2/${subcode} is offered fewer capabilities each time`, async () => {
+  test(`a router that refuses our OPEN with 2/${subcode} is offered fewer capabilities each time, and then all again`, async () => {
     const bed = new SessionBed().listen((router) =>
       router.say({ type: 'notification', code: 2, subcode, data: new Uint8Array() }),
     );
@@ -266,6 +267,52 @@ for (const [subcode, offers] of [
       bed.routers.map((router) => router.of('open')[0]?.capabilities.length),
       offers,
     );
+  });
+}
+
+test('a router that has refused our capabilities and is mended meanwhile is offered all again', async () => {
+  const { capabilities } = routerOpen;
+  const isIPv4 = (one: Capability) => one.kind === 'multiprotocol' && one.family === 4;
+  const bed = new SessionBed({ families: [6], localAsn: 4_200_000_000 });
+  bed.listen((router) => {
+    if (bed.routers.length > 3)
+      router.say({ ...routerOpen, capabilities: capabilities.filter((one) => !isIPv4(one)) }, keepalive);
+    else router.say({ type: 'notification', code: 2, subcode: 7, data: new Uint8Array() });
+  });
+  bed.session.start();
+  await bed.clock.until('established', () => bed.status.state === 'Established', 60_000);
+  assert.deepEqual([bed.status.families, bed.status.capabilities.ours.length], [[6], 4]);
+});
+
+for (const [when, first] of [
+  ['at the beginning', 400],
+  ['later', 1],
+] as const) {
+  test(`a route whose communities outgrow a message ${when} is not told, in words, and the others are`, async () => {
+    const communities = (count: number) => Array.from({ length: count }, (_, i) => [64_512, i, 1] as const);
+    const large = (count: number) => route('198.18.0.1/32', { largeCommunities: communities(count) });
+    const bed = new SessionBed();
+    bed.routes.set([large(first), route('198.18.0.2/32')]);
+    await bed.establish();
+    const change = async (...routes: Route[]) => {
+      bed.routes.change(routes, []);
+      bed.session.routesChanged();
+      await bed.clock.advance(10);
+    };
+    await change(large(401), route('198.18.0.3/32'));
+    const told = () => {
+      const known = new Set<bigint>();
+      for (const { withdrawn, announced } of bed.router.of('update')) {
+        for (const { value } of withdrawn) known.delete(value & 0xffn);
+        for (const { value } of announced) known.add(value & 0xffn);
+      }
+      return [...known].sort();
+    };
+    assert.deepEqual([bed.status.state, told(), bed.status.announced[4]], ['Established', [2n, 3n], 2]);
+    assert.match(bed.status.oversized ?? '', /^1 route is not announced, whose communities do not fit a message/);
+    assert.equal(bed.log.of('routes too large for a message').at(-1)?.first, '198.18.0.1/32');
+    await change(large(300));
+    assert.deepEqual([told(), bed.status.announced[4], bed.status.oversized], [[1n, 2n, 3n], 3, undefined]);
   });
 }
 

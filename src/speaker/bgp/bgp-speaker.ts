@@ -123,6 +123,7 @@ export class BgpSpeaker {
       bfd: this.#bfd,
       routesTo: (peer) => this.#departure.routes(peer, this.#routes.to(peer)),
       onChange: (peer) => this.#sessionChanged(peer),
+      onElsewhere: () => this.linksChanged(),
     });
     const accept: ListeningOptions['accept'] = (...caller) => this.#sessions.accept(...caller);
     this.#listening = new Listening({ ...options, accept });
@@ -233,7 +234,8 @@ export class BgpSpeaker {
     const config = cluster.configuration.current();
     this.#passwords.want(secretsOf(config.peers, namespace));
     this.#obey(node);
-    const { peerings, faults } = peeringsOf(config.peers, this.#peeringOptions(own));
+    const found = peeringsOf(config.peers, this.#peeringOptions(own));
+    const { peerings, faults } = config === this.#config ? this.#withoutLinkFaults(found) : found;
     // It is read in a moment, or found to be a fault; until then sessions and their routes stay as they are.
     const isUnread = ({ peer, reason }: PeerFault) =>
       reason === 'passwordUnread' && this.#sessions.sessions().has(peer);
@@ -254,6 +256,16 @@ export class BgpSpeaker {
     for (const key of cluster.services.keys()) this.#look(key);
     this.#listen();
     if (this.#started) void this.#queue.idle().then(() => this.#sessions.start());
+  }
+
+  /** That a link goes down, and its addresses with it, is found out by the session that is there, and may pass. */
+  #withoutLinkFaults({ peerings, faults }: ReturnType<typeof peeringsOf>): ReturnType<typeof peeringsOf> {
+    const kept = faults.flatMap(({ peer, reason }) => {
+      const session = reason === 'sourceAddressMissing' ? this.#sessions.sessions().get(peer) : undefined;
+      return session?.peering ?? [];
+    });
+    const isKept = ({ peer }: PeerFault) => kept.some(({ wish }) => wish.name === peer);
+    return { peerings: [...peerings, ...kept], faults: faults.filter((fault) => !isKept(fault)) };
   }
 
   #look(service: ObjectKey): void {

@@ -25,7 +25,11 @@ export class LinkNeighbors implements NeighborDiscovery {
     if (this.#isClosed || names.join() === this.#watched) return;
     this.#watched = names.join();
     if (this.#discovery === undefined) this.#open();
-    this.#discovery?.setInterfaces(names);
+    try {
+      this.#discovery?.setInterfaces(names);
+    } catch (error) {
+      this.#options.log.error('routers on links cannot be found', { interfaces: names, error });
+    }
   }
 
   neighborOn(name: string): Address | undefined {

@@ -18,8 +18,8 @@ export type Caller = {
 
 export type ListeningOptions = {
   readonly listen: (options: TcpListenOptions) => Promise<Pick<TcpListener, 'setPeers' | 'close'>>;
-  /** Whether the connection is wanted. `link` is the interface of a link-local peer. */
-  readonly accept: (from: Address, connection: IncomingConnection, link: string | undefined) => boolean;
+  /** Whether the connection to this address of ours is wanted. `link` is the interface of a link-local peer. */
+  readonly accept: (from: Address, connection: IncomingConnection, link: string | undefined, to: Address) => boolean;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -72,7 +72,7 @@ export class Listening {
     const { listen, accept, log, clock } = this.#options;
     const address = parseAddress(family === 4 ? '0.0.0.0' : '::')!;
     const onConnection = (incoming: TcpIncoming) => {
-      if (!accept(incoming.remoteAddress, incoming, incoming.localInterface)) {
+      if (!accept(incoming.remoteAddress, incoming, incoming.localInterface, incoming.localAddress)) {
         log.debug('connection refused', { from: formatAddress(incoming.remoteAddress) });
       }
     };

@@ -3,7 +3,7 @@ import type { Route } from '../../bgp/route.ts';
 import { BgpSession, type StopKind } from '../../bgp/session.ts';
 import type { SessionStatus } from '../../bgp/session-status.ts';
 import type { IncomingConnection, Transport } from '../../bgp/transport.ts';
-import type { Address } from '../../ip/address.ts';
+import { type Address, sameAddress } from '../../ip/address.ts';
 import type { Prefix } from '../../ip/prefix.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -21,6 +21,9 @@ export type PeerSessionOptions = {
   readonly log: Logger;
 };
 
+/** Between two routers of a link that are taken for the peer, in milliseconds. */
+const patience = 1_000;
+
 /**
  * The session with one BGPPeer, for as long as there is that BGPPeer: one BgpSession after another, as its wish and the
  * address of the peer change, and one Adj-RIB-Out.
@@ -30,6 +33,8 @@ export class PeerSession {
   #rib = new AdjRibOut();
   #peering: Peering;
   #address: Address | undefined;
+  /** When another was last heard on the link and taken, by `clock.now()`. */
+  #locatedAt = -Infinity;
   #mayRun = false;
   #session: BgpSession | undefined;
   /** The one before, until it has ended: two at once would be in each other's way at the peer. */
@@ -70,6 +75,7 @@ export class PeerSession {
     const before = this.#peering;
     this.#peering = peering;
     const isElsewhere = peering.wish.address !== undefined || peering.wish.interface !== before.wish.interface;
+    const address = this.#address;
     if (isElsewhere) this.#address = peering.wish.address;
     if (JSON.stringify(peering.allowedPrefixes, bigintText) !== JSON.stringify(before.allowedPrefixes, bigintText)) {
       this.#rib.allow(peering.allowedPrefixes);
@@ -78,14 +84,23 @@ export class PeerSession {
     if (keepsSession(before.wish, peering.wish)) return;
     // What the peer is to be told may be something else, too.
     this.#mayRun = false;
-    this.#renew('its BGPPeer has changed');
+    // Another router is not to keep what it will not be told about again.
+    const isSame = address !== undefined && this.#address !== undefined && sameAddress(address, this.#address);
+    this.#renew('its BGPPeer has changed', isSame ? 'restart' : 'shutdown');
   }
 
-  /** Who is at the other end of the link; undefined when nobody is heard, which is no reason to end a session. */
+  /**
+   * Who is at the other end of the link. That another router, or a host that poses as one, is heard as well is no reason
+   * to end a session that is up, and none to look for the peer more than once a second.
+   */
   locate(address: Address | undefined): void {
     if (address === undefined || this.#address?.value === address.value) return;
+    const now = this.#options.clock.now();
+    const isUp = this.#session?.status().state === 'Established';
+    if (this.#address !== undefined && (isUp || now - this.#locatedAt < patience)) return;
+    this.#locatedAt = now;
     this.#address = address;
-    this.#renew('the peer has another address');
+    this.#renew('the peer has another address', 'restart');
   }
 
   /** Some routes are others. */
@@ -131,15 +146,15 @@ export class PeerSession {
     await Promise.all([this.#session?.stop(how, text), this.#ending]);
   }
 
-  #renew(why: string): void {
+  #renew(why: string, how: StopKind): void {
     const session = this.#session;
     if (session === undefined) {
       this.#run();
       return;
     }
     this.#session = undefined;
-    // A peer with graceful restart keeps the routes over it.
-    const ended = session.stop('restart', why).then(() => {
+    // A peer with graceful restart keeps the routes over a `restart`.
+    const ended = session.stop(how, why).then(() => {
       this.#ending = undefined;
       this.#run();
     });

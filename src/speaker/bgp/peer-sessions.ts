@@ -26,6 +26,8 @@ export type PeerSessionsOptions = {
   readonly routesTo: (peer: string) => Iterable<Route>;
   /** Something is to be told of the session with this BGPPeer. */
   readonly onChange: (peer: string, status: SessionStatus | undefined) => void;
+  /** There is no session with a peer on a link, and another is heard there: to be looked for. */
+  readonly onElsewhere: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -110,11 +112,15 @@ export class PeerSessions {
     for (const session of this.#sessions.values()) session.refill();
   }
 
-  /** The peer at this address, and on this link if it is link-local, has connected to us. False: it is not wanted. */
-  accept(from: Address, connection: IncomingConnection, link?: string): boolean {
+  /**
+   * The peer at this address, and on this link if it is link-local, has connected to an address of ours. Of several
+   * BGPPeers at one place each has a source address of its own. False: it is not wanted.
+   */
+  accept(from: Address, connection: IncomingConnection, link: string | undefined, to: Address): boolean {
     const peers = [...this.#sessions.values()].filter(({ address, peering: { wish } }) => {
       const isThere = link === undefined || linkOf(wish) === undefined || linkOf(wish) === link;
-      return isThere && address !== undefined && sameAddress(address, from);
+      const isHere = wish.sourceAddress === undefined || sameAddress(wish.sourceAddress, to);
+      return isThere && isHere && address !== undefined && sameAddress(address, from);
     });
     return peers.some((session) => session.accept(connection));
   }
@@ -176,15 +182,32 @@ export class PeerSessions {
     return new PeerSession(peering, {
       transport,
       routes: () => routesTo(name),
-      onChange: (status) => onChange(name, status),
+      onChange: (status) => {
+        if (status?.state !== 'Established') this.#lookSoon(name);
+        onChange(name, status);
+      },
       clock,
       random,
       log,
     });
   }
 
+  /** Without a session a peer on a link is whoever is heard now. Not from within what has led here. */
+  #lookSoon(name: string): void {
+    const session = this.#sessions.get(name);
+    const link = session && linkOf(session.peering.wish);
+    if (link === undefined) return;
+    queueMicrotask(() => {
+      const heard = this.#options.discovery.neighborOn(link);
+      if (heard !== undefined && heard.value !== session?.address?.value) this.#options.onElsewhere();
+    });
+  }
+
   #end(name: string, session: PeerSession): void {
-    const ended = session.close('shutdown', 'no BGPPeer asks for this session any more').then(() => {
+    const why = this.#missing.has(name)
+      ? 'something is missing for it at this node'
+      : 'no BGPPeer asks for it any more';
+    const ended = session.close('shutdown', why).then(() => {
       if (this.#ending.get(name) === ended) this.#ending.delete(name);
     });
     this.#ending.set(name, ended);

@@ -81,7 +81,7 @@ export function sessionStatusText(
 function problemOf({ problem, session }: PeerFacts): string | undefined {
   if (problem !== undefined || session === undefined) return problem;
   if (session.state !== 'Established') return session.lastError?.text;
-  return [session.withheld[4], session.withheld[6]].find((why) => why !== undefined);
+  return [session.withheld[4], session.withheld[6], session.oversized].find((why) => why !== undefined);
 }
 
 function failureOf({ text, at, code, subcode, sent }: NonNullable<SessionStatus['lastError']>): SessionFailure {

@@ -284,7 +284,7 @@ export class Bed {
 type Status = NonNullable<BGPSessionStatusObject['status']>;
 
 function bfdStateOf(id: string): BfdSessionState {
-  return { id, state: 'up', received: 5, sent: 6, flaps: 1 } as BfdSessionState;
+  return { id, state: 'up', received: 5, sent: 6, flaps: 1, echo: { received: 0, sent: 0 } } as BfdSessionState;
 }
 
 /** As a test's body: a bed of its own, taken down whatever happens. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { eventually, suite } from '../../support/suite.ts';
-import { inBed } from './bed.ts';
+import { inBed, own } from './bed.ts';
 import { gracefulRestart } from './test-router.ts';
 
 /** What becomes of sessions and routes when the configuration changes. */
@@ -111,6 +111,22 @@ test(
 );
 
 test(
+  'a router that is no longer the peer is to keep no routes, though it would over a restart',
+  inBed(async (bed) => {
+    const before = bed.router('198.51.100.1', { capabilities: [gracefulRestart] });
+    const after = bed.router('198.51.100.2', { capabilities: [gracefulRestart] });
+    await bed.peer('tor', { peerAddress: '198.51.100.1', enableGracefulRestart: true });
+    await bed.advertisement('all');
+    await bed.serve('web', '192.0.2.1');
+    await bed.run();
+    await bed.knows(before, web);
+    await bed.peer('tor', { peerAddress: '198.51.100.2', enableGracefulRestart: true });
+    await bed.knows(after, web);
+    assert.equal(before.notification, '6/2');
+  }),
+);
+
+test(
   'a peer that takes another family is told all of it before End-of-RIB',
   inBed(async (bed) => {
     const tor = bed.router('198.51.100.1');
@@ -198,4 +214,32 @@ test(
     await bed.knows(tor, `${web}; ${dns}`);
     assert.ok(reads > 0);
   }),
+);
+
+let isLinkUp = true;
+
+test(
+  'a session outlives it that the link its source address is from goes down',
+  inBed(
+    async (bed) => {
+      isLinkUp = true;
+      const tor = bed.router('198.51.100.1');
+      await bed.peer('tor', { peerAddress: '198.51.100.1' }, { 'garpoon.io/source-address-from': 'eth1' });
+      await bed.advertisement('all');
+      await bed.serve('web', '192.0.2.1');
+      await bed.run();
+      await bed.knows(tor, web);
+      isLinkUp = false;
+      bed.speaker.linksChanged();
+      await bed.serve('dns', '192.0.2.2');
+      await bed.knows(tor, `${web}; ${dns}`);
+      isLinkUp = true;
+      bed.speaker.linksChanged();
+      await bed.cluster.deleteService('web');
+      await bed.knows(tor, dns);
+      assert.equal(tor.calls.length, 1);
+      assert.deepEqual(tor.updates, ['+192.0.2.1/32', 'End-of-RIB 4', '+192.0.2.2/32', '-192.0.2.1/32']);
+    },
+    { interfaces: () => (isLinkUp ? [{ name: 'eth1', addresses: [{ ...own[4], length: 24 }] }] : []) },
+  ),
 );

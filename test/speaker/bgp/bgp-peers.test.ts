@@ -111,7 +111,16 @@ for (const [what, event, notification] of [
       assert.equal(first && `${first.code}/${first.subcode}`, notification);
       assert.equal(tor.calls.length, notification === undefined ? 1 : 2);
       assert.equal(spine.calls.length, 1);
-      const use = { peer: '198.51.100.1:179', vrf: '', up: true, packetsReceived: 5, packetsSent: 6, downEvents: 1 };
+      const use = {
+        peer: '198.51.100.1:179',
+        vrf: '',
+        up: true,
+        packetsReceived: 5,
+        packetsSent: 6,
+        echoesReceived: 0,
+        echoesSent: 0,
+        downEvents: 1,
+      };
       assert.deepEqual([...bed.speaker.bfdUses()], [use]);
       await bed.speaker.stop('drain');
       assert.deepEqual(bed.bfdSessions.at(-1), []);
@@ -161,8 +170,13 @@ test(
     assert.equal(first.last.router.closed, false);
     bed.neighbors.set('eth1', address('fe80::2'));
     bed.speaker.linksChanged();
+    await bed.serve('dns', '192.0.2.2');
+    await bed.knows(spine, `${web}; 192.0.2.2/32 64512 via 198.51.100.101`);
+    // That another router is heard as well is no reason to leave one that is spoken to.
+    assert.deepEqual([first.last.router.closed, second.calls.length], [false, 0]);
+    first.last.router.tcp.destroy();
     await eventually('the other is connected to', () => second.calls.length === 1);
-    await eventually('the first is left', () => first.last.router.closed);
+    await bed.session('tor', ({ state, peerAddress }) => state === 'Established' && peerAddress === 'fe80::2');
     assert.equal(first.calls.length, 1);
     assert.equal(spine.calls.length, 1);
   }),
@@ -199,5 +213,20 @@ test(
     await eventually('it is listened for', () => bed.listeners.has(6));
     await bed.call(leaf);
     await bed.session('leaf', ({ state }) => state === 'Established');
+  }),
+);
+
+test(
+  'a router that connects is the peer whose source address it connects to',
+  inBed(async (bed) => {
+    const tor = bed.router('198.51.100.1');
+    const passive = { 'garpoon.io/passive': 'true' };
+    await bed.peer('first', { peerAddress: '198.51.100.1', sourceAddress: '198.51.100.150' }, passive);
+    await bed.peer('second', { peerAddress: '198.51.100.1', sourceAddress: '198.51.100.101' }, passive);
+    await bed.run();
+    await eventually('it is listened for', () => bed.listeners.has(4));
+    await bed.call(tor);
+    await bed.session('second', ({ state }) => state === 'Established');
+    await bed.session('first', ({ state }) => state === 'Active');
   }),
 );
