@@ -289,9 +289,9 @@ std::optional<ResponderOptions> ReadOptions(Napi::Env env, const Napi::Value& va
   // Also false where nothing is pending: in an environment that is being torn down nothing can be read, nor thrown.
   bool complete = true;
   const auto number = [&](const char* name, double least, double most) {
-    const auto value = ReadNumber(env, get(name), least, most, name);
-    complete = complete && value.has_value();
-    return value.value_or(0);
+    const auto read = ReadNumber(env, get(name), least, most, name);
+    complete = complete && read.has_value();
+    return read.value_or(0);
   };
   constexpr std::pair<const char*, UnicastScope> kScopes[] = {
       {"off", UnicastScope::kOff}, {"gateways", UnicastScope::kGateways}, {"neighbors", UnicastScope::kNeighbors}};

@@ -162,6 +162,11 @@ class Properties {
   bool complete_ = true;
 };
 
+// Of no bytes, it has no memory either.
+void Wipe(std::vector<uint8_t>& key) {
+  if (!key.empty()) explicit_bzero(key.data(), key.size());
+}
+
 std::optional<int> ReadDescriptor(Napi::Env env, const Napi::Value& value) {
   const auto number = ReadNumber(env, value, 0, kMaxDescriptor, "fd");
   if (!number) return std::nullopt;
@@ -193,7 +198,7 @@ Napi::Value TcpDial(const Napi::CallbackInfo& info) {
 
   Failure failure;
   Fd fd = StartTcpDial(target, failure);
-  explicit_bzero(target.key.data(), target.key.size());
+  Wipe(target.key);
   if (!fd.valid()) return ThrowFailure(env, failure), Napi::Value();
   auto dial = std::make_shared<Dial>(std::move(fd), Napi::Persistent(info[1].As<Napi::Function>()));
   if (!LoopResident::Start(dial, env)) {
@@ -245,7 +250,7 @@ Napi::Value TcpListen(const Napi::CallbackInfo& info) {
   const TcpPeer* about = nullptr;
   Fd fd = OpenTcpListener(listener, failure, about);
   const auto place = about == nullptr ? -1 : about - listener.peers.data();
-  for (TcpPeer& peer : listener.peers) explicit_bzero(peer.key.data(), peer.key.size());
+  for (TcpPeer& peer : listener.peers) Wipe(peer.key);
   if (!fd.valid()) {
     auto error = Napi::Error::New(env, failure.operation);
     error.Set("errno", Napi::Number::New(env, failure.error));
@@ -268,7 +273,7 @@ void SetKey(const Napi::CallbackInfo& info) {
   auto key = peer.Bytes("key", kMaxTcpKey);
   if (!peer.complete()) return;
   const Failure failure = SetTcpKey(*fd, *address, key);
-  explicit_bzero(key.data(), key.size());
+  Wipe(key);
   if (failure.error != 0) ThrowFailure(env, failure);
 }
 

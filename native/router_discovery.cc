@@ -136,11 +136,8 @@ void RouterDiscovery::SetInterfaces(const std::vector<std::string>& names, Nanos
     link.solicit_at = now;
     links.push_back(std::move(link));
   }
-  for (const Link& gone : links_) {
-    const ipv6_mreq request = AllRoutersOn(gone.index);
-    if (gone.index != 0) setsockopt(fd_.get(), IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, &request, sizeof request);
-  }
-  links_ = std::move(links);
+  links_.swap(links);
+  for (const Link& gone : links) Leave(gone.index);
 }
 
 void RouterDiscovery::Receive(Nanoseconds now, const Sink& sink) {
@@ -208,7 +205,7 @@ Failure RouterDiscovery::LookUp(Link& link, Nanoseconds now) {
   const auto index = static_cast<int>(if_nametoindex(link.name.c_str()));
   if (index == link.index && index != 0) return {};
   link.heard.clear();
-  link.index = 0;
+  Leave(std::exchange(link.index, 0));
   if (index == 0) return {"if_nametoindex", ENODEV};
   const ipv6_mreq request = AllRoutersOn(index);
   if (setsockopt(fd_.get(), IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request) != 0 && errno != EADDRINUSE) {
@@ -218,6 +215,13 @@ Failure RouterDiscovery::LookUp(Link& link, Nanoseconds now) {
   link.solicitations = kMaxSolicitations;
   link.advertise_at = link.solicit_at = now;
   return {};
+}
+
+// The kernel counts a membership for an interface that is gone, too, and a socket can have only so many.
+void RouterDiscovery::Leave(int index) const {
+  if (index == 0 || std::ranges::find(links_, index, &Link::index) != links_.end()) return;
+  const ipv6_mreq request = AllRoutersOn(index);
+  setsockopt(fd_.get(), IPPROTO_IPV6, IPV6_DROP_MEMBERSHIP, &request, sizeof request);
 }
 
 Failure RouterDiscovery::Send(Link& link, Nanoseconds now) {

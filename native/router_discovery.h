@@ -78,6 +78,8 @@ class RouterDiscovery {
 
   void Hear(Link& link, const IpAddress& source, Nanoseconds now, const Sink& sink);
   [[nodiscard]] Failure LookUp(Link& link, Nanoseconds now);
+  // Unless one of the links is that interface.
+  void Leave(int index) const;
   [[nodiscard]] Failure Send(Link& link, Nanoseconds now);
   [[nodiscard]] Failure SendTo(const Link& link, const IpAddress& source, const IpAddress& group,
                                std::span<const uint8_t> message) const;

@@ -1,6 +1,8 @@
 // A real socket at one end of a cable; the tester at the other end speaks for a router.
 #include "../router_discovery.h"
 
+#include <linux/sock_diag.h>
+
 #include "../clock.h"
 #include "check.h"
 #include "checksum.h"
@@ -154,6 +156,28 @@ NETWORK_TEST("an interface that is not there is told of once, and found when it 
     now = discovery.SendDue(now, sink);
     return !cable.Receive([](const auto& frame) { return Subject::IsRouterMessage(frame, 134); }, 20).empty();
   }));
+}
+
+NETWORK_TEST("what an interface that is gone took of the kernel's memory is given back, however often it is replaced") {
+  RouterDiscovery discovery(kInterval, 1);
+  EXPECT_EQ(discovery.Open(), 0);
+  const auto memory = [&discovery] {
+    std::array<uint32_t, SK_MEMINFO_VARS> values{};
+    socklen_t size = sizeof values;
+    EXPECT_EQ(getsockopt(discovery.fd(), SOL_SOCKET, SO_MEMINFO, values.data(), &size), 0);
+    return values[SK_MEMINFO_OPTMEM];
+  };
+  Nanoseconds now = 1;
+  std::vector<uint32_t> taken;
+  for (int i = 0; i < 3; i++) {
+    const Cable cable;
+    now += kInterval;
+    discovery.SetInterfaces({"near"}, now);
+    (void)discovery.SendDue(now, [](const RouterEvent&) {});
+    taken.push_back(memory());
+  }
+  EXPECT(taken.at(0) > 0);
+  EXPECT_EQ(taken.at(2), taken.at(0));
 }
 
 }  // namespace garpoon::test

@@ -50,6 +50,8 @@ function remedyOf(syscall: string, code: string, subject: TcpSubject): string | 
     case 'bind EINVAL':
     case 'connect EINVAL':
       return subject.interface === undefined ? 'a link-local address needs its interface' : undefined;
+    case 'TCP_MD5SIG ENOMEM':
+      return 'so many keys do not fit into what net.core.optmem_max gives a socket: raise it (or FIPS mode forbids MD5)';
     case 'TCP_MD5SIG ENOPROTOOPT':
     case 'TCP_MD5SIG EPERM':
       return 'this kernel has no TCP MD5 signatures, or not now (FIPS mode)';

@@ -127,8 +127,11 @@ export function listenTcp(options: ListenOptions): number {
 export function setPeerKey(fd: number, address: Address, password: string | null): void {
   if (password !== null) checkPassword('password', password);
   const key = Buffer.from(password ?? '');
-  attempt('set the key of', { address }, () => addon().setTcpKey(fd, { ...plainPeer(address), key }));
-  key.fill(0);
+  try {
+    attempt('set the key of', { address }, () => addon().setTcpKey(fd, { ...plainPeer(address), key }));
+  } finally {
+    key.fill(0);
+  }
 }
 
 /** On a descriptor that is open: an accepted one has what all the listener's peers have in common. Throws a TcpError. */

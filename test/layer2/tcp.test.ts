@@ -130,6 +130,20 @@ test('keys are changed on a socket that listens', async () => {
   assert.equal(tcpInfo(fd), undefined);
 });
 
+test('more keys than a socket can have are refused with what to do, and leave no descriptor', () => {
+  const before = descriptors();
+  // 136 bytes each, of 128 kB at most where nobody has raised it.
+  const peers = Array.from({ length: 4_096 }, (_, i) => ({
+    address: address(`198.18.${i >> 8}.${i & 255}`),
+    password: 'x',
+  }));
+  assert.throws(() => listenTcp({ address: address('0.0.0.0'), port, peers }), {
+    code: 'ENOMEM',
+    message: /for the peer 198\.18\.\d+\.\d+: TCP_MD5SIG: ENOMEM: .*net\.core\.optmem_max/,
+  });
+  assert.equal(descriptors(), before);
+});
+
 test('a port that is taken is named', async () => {
   await serve();
   assert.throws(() => listenTcp({ address: loopback, port, peers: [] }), {
