@@ -41,8 +41,14 @@ const maxHops = 254;
 const maxMed = 2 ** 32 - 1;
 const maxPrepend = 10;
 const maxPrefixes = 1_000;
-/** Of Linux: at most 15 bytes, no slash, no space. */
-export const interfaceName = /^[^\s/:]{1,15}$/;
+/** As in deploy/crds: what Linux takes, in ASCII, and no glob. */
+const interfaceName = /^\.{0,2}[!-)+,\-0-9;->@-Z\\-~][!-)+-.0-9;->@-Z\\-~]*$/;
+const maxInterfaceName = 15;
+
+/** Whether an interface or a VRF may be called that. */
+export function isInterfaceName(text: string): boolean {
+  return text.length <= maxInterfaceName && interfaceName.test(text);
+}
 
 /** Reads `metadata.annotations`. A bad value is refused like a bad field. */
 export function readPeerOptions(annotations: Field): PeerOptions {
@@ -84,7 +90,7 @@ function readAddressSource(field: Field): AddressSource | undefined {
   const text = field.text();
   if (text === undefined) return undefined;
   if (text.includes('/')) return { prefixes: readPrefixes(field) ?? [] };
-  if (!interfaceName.test(text)) field.refuse('is neither an interface nor a CIDR: write eth1, or 192.0.2.0/24');
+  if (!isInterfaceName(text)) field.refuse('is neither an interface nor a CIDR: write eth1, or 192.0.2.0/24');
   return { interface: text };
 }
 

@@ -1,5 +1,5 @@
 import { type Address, parseAddress } from '../ip/address.ts';
-import { checkAddressSource, interfaceName, type PeerOptions, readPeerOptions } from './bgp-annotations.ts';
+import { checkAddressSource, isInterfaceName, type PeerOptions, readPeerOptions } from './bgp-annotations.ts';
 import { type BGPPeerV1beta1, peerFromV1beta1 } from './bgp-peer-conversion.ts';
 import { parseDuration, readDuration } from './duration.ts';
 import { Field, type FieldNames } from './field.ts';
@@ -100,7 +100,7 @@ export function parseBGPPeer(raw: unknown): Parsed<BGPPeerDeclaration> {
       bfdProfile: spec.at('bfdProfile').text() || undefined,
       gracefulRestart: spec.at('enableGracefulRestart').flag() ?? false,
       ebgpMultiHop: spec.at('ebgpMultiHop').flag() ?? false,
-      vrf: spec.at('vrf').text() || undefined,
+      vrf: readDeviceName(spec.at('vrf')),
       dualStack: spec.at('dualStackAddressFamily').flag() ?? false,
       disableMP: spec.at('disableMP').flag() ?? false,
     };
@@ -151,7 +151,7 @@ function readPeerASN(
 function readNeighbor(spec: Field): Neighbor {
   const address = readAddress(spec.at('peerAddress'));
   const text = spec.at('peerAddress').text() || undefined;
-  const device = spec.at('interface').text() || undefined;
+  const device = readDeviceName(spec.at('interface'));
   const given = { peerAddress: text, interface: device };
   if (text === undefined && device === undefined) {
     if (!isRefused(spec, 'peerAddress', 'interface')) {
@@ -160,10 +160,15 @@ function readNeighbor(spec: Field): Neighbor {
   } else if (text !== undefined && device !== undefined) {
     spec.refuseAs(given, 'has both peerAddress and interface: remove one of the two');
   }
-  if (device !== undefined && !interfaceName.test(device)) {
-    spec.at('interface').refuse('cannot be the name of an interface: write one such as eth1');
-  }
   return address === undefined ? { interface: device ?? '' } : { address };
+}
+
+function readDeviceName(field: Field): string | undefined {
+  const text = field.text() || undefined;
+  if (text !== undefined && !isInterfaceName(text)) {
+    field.refuse("cannot be an interface's name: write 1 to 15 characters without blanks, '/' and ':', such as eth1");
+  }
+  return text;
 }
 
 /** Whether something of the wrong type stands in one of the fields: that is the problem then, not its absence. */

@@ -93,10 +93,15 @@ for (const [spec, line] of [
     { holdTime: '90' },
     'spec.holdTime: is no duration: write a number with a unit (ms, s, m, h), such as 90s or 1h30m (found "90")',
   ],
-  [
-    { peerAddress: undefined, interface: 'bond0/1' },
-    'spec.interface: cannot be the name of an interface: write one such as eth1 (found "bond0/1")',
-  ],
+  ...['sixteen-letters-', 'a/b', 'a b', 'eth*', '..'].flatMap((name) =>
+    [{ peerAddress: undefined, interface: name }, { vrf: name }].map(
+      (spec) =>
+        [
+          spec,
+          `spec.${'vrf' in spec ? 'vrf' : 'interface'}: cannot be an interface's name: write 1 to 15 characters without blanks, '/' and ':', such as eth1 (found ${JSON.stringify(name)})`,
+        ] as const,
+    ),
+  ),
   [{ peerAddress: undefined }, 'spec: needs peerAddress or interface: set one of the two (found {})'],
 ] as const) {
   test(`refuses ${JSON.stringify(spec)} with what to write instead`, () => {

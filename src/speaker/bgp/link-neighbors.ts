@@ -24,11 +24,11 @@ export class LinkNeighbors implements NeighborDiscovery {
     const names = [...interfaces].sort();
     if (this.#isClosed || names.join() === this.#watched) return;
     this.#watched = names.join();
-    if (this.#discovery === undefined) this.#open();
     try {
-      this.#discovery?.setInterfaces(names);
+      this.#discovery ??= new RouterDiscovery({ onEvent: (event) => this.#see(event) });
+      this.#discovery.setInterfaces(names);
     } catch (error) {
-      this.#options.log.error('routers on links cannot be found', { interfaces: names, error });
+      this.#options.log.error('routers on links cannot be found', { error });
     }
   }
 
@@ -41,14 +41,6 @@ export class LinkNeighbors implements NeighborDiscovery {
     this.#isClosed = true;
     this.#discovery?.close();
     this.#discovery = undefined;
-  }
-
-  #open(): void {
-    try {
-      this.#discovery = new RouterDiscovery({ onEvent: (event) => this.#see(event) });
-    } catch (error) {
-      this.#options.log.error('routers on links cannot be found', { error });
-    }
   }
 
   #see(event: RouterDiscoveryEvent): void {
