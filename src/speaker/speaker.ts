@@ -1,8 +1,7 @@
 import { formatProblem } from '../api/field.ts';
-import { candidacyOf } from '../election/candidacy.ts';
 import type { NodeInterface } from '../election/interface-fitness.ts';
 import type { Hash } from '../election/metallb.ts';
-import { acquaintance, returningNodes } from '../election/returning.ts';
+import type { Beginnings } from '../election/returning.ts';
 import { formatAddress } from '../ip/address.ts';
 import { ConfigurationReport } from '../kubernetes/configuration-report.ts';
 import type { KubernetesObject } from '../kubernetes/core.ts';
@@ -12,17 +11,19 @@ import { Announcer, type ProbePolicy } from '../layer2/announcer.ts';
 import type { BfdEvent } from '../layer2/bfd.ts';
 import type { AnswerEvent, ConflictEvent, Responder } from '../layer2/responder.ts';
 import type { Liveness } from '../liveness/liveness.ts';
-import { parseTimestamp, sleep, type Timer } from '../runtime/clock.ts';
+import { parseTimestamp, sleep } from '../runtime/clock.ts';
 import type { Announced, ClientState } from '../telemetry/metallb-metrics.ts';
 import { BalancedOwners } from './balanced-owners.ts';
-import type { BgpSpeaker, BgpStopKind } from './bgp/bgp-speaker.ts';
+import type { BgpSpeaker } from './bgp/bgp-speaker.ts';
 import { type BulletinChange, Bulletins } from './bulletins.ts';
 import { ClusterWatch, type ClusterWatchOptions } from './cluster-watch.ts';
 import type { View } from './decision.ts';
 import { Handover } from './handover.ts';
 import { Lease } from './lease.ts';
+import { leavingOfAddresses, leavingOfRoutes } from './leaving.ts';
 import { isOurs } from './member-meta.ts';
-import { electionNode, isGoingDown, sameToElection } from './node-facts.ts';
+import { Newcomers } from './newcomers.ts';
+import { electionNode, sameToElection } from './node-facts.ts';
 import { NodeWarnings } from './node-warnings.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipMetrics } from './ownership-metrics.ts';
@@ -33,9 +34,6 @@ import { StrategyNotice, strategyInForce } from './strategy-in-force.ts';
 
 /** For how long a speaker that has peers waits to hear of one before it decides alone; milliseconds. */
 const companyTimeout = 3_000;
-
-/** Timers cannot wait for a month; milliseconds. */
-const longestWait = 86_400_000;
 
 /** Between two messages of the same content; milliseconds. */
 const repetition = 25;
@@ -112,6 +110,7 @@ export class Speaker {
   readonly #report: ConfigurationReport;
   readonly #reconciler: ServiceReconciler;
   readonly #owners: BalancedOwners;
+  readonly #newcomers: Newcomers;
   readonly #strategyNotice: StrategyNotice;
   readonly #spreadNotice: SpreadNotice;
   readonly #queue: WorkQueue;
@@ -122,10 +121,6 @@ export class Speaker {
   /** Who was alive when last looked at, and who has been lost and is not back. */
   #members: ReadonlySet<string> = new Set();
   readonly #lost = new Set<string>();
-  #returning: ReadonlySet<string> = new Set();
-  /** Who is alive, and since when, as far as we have looked on. */
-  #metAt: ReadonlyMap<string, number> = new Map();
-  #returnTimer: Timer | undefined;
   #started = false;
   #stopped: Promise<void> | undefined;
   #returns: Promise<boolean> | undefined;
@@ -205,12 +200,17 @@ export class Speaker {
       events: this.#events,
       log,
     });
+    this.#newcomers = new Newcomers({
+      beginningOf: (node) => this.#beginningOf(node),
+      onChange: () => this.#reconsider(),
+      clock,
+    });
     this.#owners = new BalancedOwners({
       services: this.#cluster.services,
       slices: this.#cluster.slices,
       view: () => this.#currentView(),
       claimsOf: (address) => this.#bulletins?.claimsOf(address) ?? [],
-      isReturning: (node) => this.#returning.has(node),
+      isReturning: (node) => this.#newcomers.has(node),
       onDecided: (keys) => {
         for (const key of keys) this.#queue.add(key);
       },
@@ -352,7 +352,7 @@ export class Speaker {
   }
 
   async #shutDown(): Promise<void> {
-    const leftRouters = this.#bgp && this.#leaveRouters();
+    const leftRouters = this.#bgp && this.#leaveRouters(this.#bgp);
     const isRestart = await this.#askToWait();
     if (!isRestart) await this.#handOver();
     await leftRouters;
@@ -360,7 +360,7 @@ export class Speaker {
     this.#owners.clear();
     await this.#queue.stop();
     this.#handover.close();
-    this.#returnTimer?.cancel();
+    this.#newcomers.close();
     this.#bulletins?.close();
     // The others notice our silence too, only later; nothing may keep us from falling silent.
     const left = this.#liveness?.stop({ farewell: !isRestart });
@@ -380,31 +380,20 @@ export class Speaker {
     return this.#returns;
   }
 
-  /** Takes back what routers were told, as their part in why we stop asks for. */
-  async #leaveRouters(): Promise<void> {
+  /** Takes back what routers were told, as why we stop asks for. */
+  async #leaveRouters(bgp: RouterSpeaker): Promise<void> {
     const { nodeName, ignoreExcludeLabel } = this.#options;
-    const own = this.#cluster.nodes.get(nodeName);
-    const rules = { election: 'balanced', oursAlone: true, ignoreExcludeLabel } as const;
-    const candidacy = own && candidacyOf(electionNode(own), rules);
-    const leadNowhere = new Set<string | undefined>(['nodeNotReady', 'nodeOutOfService', 'nodeNetworkUnavailable']);
-    let kind: BgpStopKind = 'drain';
-    if (!this.#started || own === undefined || isGoingDown(own) || leadNowhere.has(candidacy?.reason)) kind = 'hard';
-    // A weight is about addresses that one node has alone.
-    else if ((!candidacy?.planned || candidacy.reason === 'nodeWeightZero') && (await this.#willReturn())) {
-      kind = 'restart';
-    }
-    await this.#bgp?.stop(kind);
+    const leaving = leavingOfRoutes(this.#cluster.nodes.get(nodeName), ignoreExcludeLabel);
+    if (!this.#started || leaving === 'lost') await bgp.stop('hard');
+    else await bgp.stop(leaving === 'stay' && (await this.#willReturn()) ? 'restart' : 'drain');
   }
 
   /** Whether the others wait for whoever takes the place of this speaker. */
   async #askToWait(): Promise<boolean> {
     const { restartGrace = 0, nodeName, ignoreExcludeLabel, clock, log } = this.#options;
     if (restartGrace === 0 || !this.#hasCompany()) return false;
-    const own = this.#cluster.nodes.get(nodeName);
-    const rules = { election: 'balanced', oursAlone: true, ignoreExcludeLabel } as const;
-    // A node that is to give up what it has, or that goes down, had better hand over.
-    const candidacy = own && candidacyOf(electionNode(own), rules);
-    if (candidacy?.may !== true || candidacy.planned || !(await this.#willReturn())) return false;
+    const leaving = leavingOfAddresses(this.#cluster.nodes.get(nodeName), ignoreExcludeLabel);
+    if (leaving !== 'stay' || !(await this.#willReturn())) return false;
     log.info('restart announced', { grace: restartGrace });
     // Twice, for the case that a message is lost.
     for (let i = 0; i < 2; i++) {
@@ -534,30 +523,10 @@ export class Speaker {
     return this.#view;
   }
 
-  /** The living nodes that `balanced` moves nothing to yet. Looks again when the next of them stops to be one. */
-  #findReturning(members: Iterable<string>, failBackAfter: number | undefined): ReadonlySet<string> {
-    const { clock } = this.#options;
-    const beginnings = [...members].map((node) => {
-      const created = this.#cluster.nodes.get(node)?.metadata.creationTimestamp;
-      const createdAt = created === undefined ? undefined : parseTimestamp(created);
-      return { node, startedAt: this.#bulletins?.startedAt(node), createdAt };
-    });
-    const { nodes, until = Infinity } = returningNodes(beginnings, clock.wallTime(), failBackAfter);
-    const met = this.#justMet(this.#liveness?.alive() ?? []);
-    this.#returnTimer?.cancel();
-    const wait = Math.min(until - clock.wallTime(), ...met.values());
-    const later = () => this.#reconsider();
-    this.#returnTimer = wait === Infinity ? undefined : clock.after(Math.min(wait, longestWait), later);
-    return new Set([...nodes, ...met.keys()]);
-  }
-
-  /** Those of whom we may know only what a former speaker of theirs has said, and for how much longer. */
-  #justMet(alive: Iterable<string>): ReadonlyMap<string, number> {
-    const now = this.#options.clock.now();
-    const begun = this.#started ? now : -Infinity;
-    this.#metAt = new Map([...alive].map((name) => [name, this.#metAt.get(name) ?? begun]));
-    const left = [...this.#metAt].map(([name, at]) => [name, at + acquaintance - now] as const);
-    return new Map(left.filter(([, wait]) => wait > 0));
+  #beginningOf(node: string): Beginnings {
+    const created = this.#cluster.nodes.get(node)?.metadata.creationTimestamp;
+    const createdAt = created === undefined ? undefined : parseTimestamp(created);
+    return { node, startedAt: this.#bulletins?.startedAt(node), createdAt };
   }
 
   #look(): View {
@@ -568,7 +537,13 @@ export class Speaker {
     const members = this.#liveness && new Set([...this.#liveness.alive(), ...this.#bulletins!.restarting()]);
     const inForce = strategyInForce(config.layer2.election, this.#liveness?.members());
     const isEachElected = inForce.together === undefined;
-    this.#returning = isEachElected ? this.#findReturning(members ?? [], config.layer2.failBackAfter) : new Set();
+    if (isEachElected) {
+      const { failBackAfter } = config.layer2;
+      const begun = this.#started;
+      this.#newcomers.look(this.#liveness?.alive() ?? [], { members: members ?? [], failBackAfter, begun });
+    } else {
+      this.#newcomers.clear();
+    }
     return {
       node: { name, labels: this.#cluster.nodes.get(name)?.metadata.labels ?? {} },
       config,
