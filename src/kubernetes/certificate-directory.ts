@@ -65,11 +65,10 @@ export class CertificateDirectory implements CertificateSource {
   async #read(): Promise<void> {
     const { path } = this.#options;
     try {
-      const [certificate, key, caBundle] = await Promise.all([
-        readFile(join(path, 'tls.crt'), 'utf8'),
-        readFile(join(path, 'tls.key'), 'utf8'),
-        readFile(join(path, 'ca.crt'), 'utf8').catch(ifAbsent),
-      ]);
+      // One after the other: of two that are missing it is always the same that is told.
+      const certificate = await readFile(join(path, 'tls.crt'), 'utf8');
+      const key = await readFile(join(path, 'tls.key'), 'utf8');
+      const caBundle = await readFile(join(path, 'ca.crt'), 'utf8').catch(ifAbsent);
       this.#take({ certificate, key, caBundle });
     } catch (error) {
       this.#complain(error instanceof Error ? error.message : String(error));
