@@ -21,3 +21,16 @@ export const serviceStatusLabels = {
   serviceName: 'metallb.io/service-name',
   serviceNamespace: 'metallb.io/service-namespace',
 } as const;
+
+type StatusObject = {
+  readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
+  readonly status?: { readonly serviceName?: string; readonly serviceNamespace?: string };
+};
+
+/** `namespace/name` of the Service that it is about. The labels are there from the beginning, the status is not. */
+export function serviceOfStatus(object: StatusObject | undefined): string | undefined {
+  const labels = object?.metadata.labels;
+  const name = object?.status?.serviceName ?? labels?.[serviceStatusLabels.serviceName];
+  const namespace = object?.status?.serviceNamespace ?? labels?.[serviceStatusLabels.serviceNamespace];
+  return name === undefined || namespace === undefined ? undefined : `${namespace}/${name}`;
+}

@@ -78,7 +78,7 @@ export type FsmOptions = { readonly delayOpen: boolean };
 export const idle: FsmState = { name: 'Idle', passive: false, delaying: false, timing: undefined };
 
 /** RFC 4271 section 4.2 and 8.2.2: how long a peer may take for its OPEN. */
-export const openHoldTime = 240;
+const openHoldTime = 240;
 
 /** Every event has a meaning in every state. */
 export function step(state: FsmState, event: FsmEvent, options: FsmOptions): FsmStep {
@@ -143,10 +143,6 @@ function beforeOpen(state: FsmState, event: FsmEvent, { delayOpen }: FsmOptions)
 
 function inOpenSent(state: FsmState, event: FsmEvent): FsmStep {
   switch (event.type) {
-    // The other connection has an FSM of its own.
-    case 'Start':
-    case 'TcpConnectionConfirmed':
-      return { state, actions: [] };
     case 'TcpConnectionFails':
       return waiting(state, lost(state, event.error));
     case 'BgpOpen':
@@ -158,9 +154,6 @@ function inOpenSent(state: FsmState, event: FsmEvent): FsmStep {
 
 function inOpenConfirm(state: FsmState, event: FsmEvent): FsmStep {
   switch (event.type) {
-    case 'Start':
-    case 'TcpConnectionConfirmed':
-      return { state, actions: [] };
     case 'TcpConnectionFails':
       return ended(state, lost(state, event.error));
     case 'KeepaliveTimerExpires':
@@ -174,9 +167,6 @@ function inOpenConfirm(state: FsmState, event: FsmEvent): FsmStep {
 
 function inEstablished(state: FsmState, event: FsmEvent): FsmStep {
   switch (event.type) {
-    case 'Start':
-    case 'TcpConnectionConfirmed':
-      return { state, actions: [] };
     case 'TcpConnectionFails':
       return ended(state, lost(state, event.error));
     case 'KeepaliveTimerExpires':
@@ -195,6 +185,10 @@ function inEstablished(state: FsmState, event: FsmEvent): FsmStep {
 /** What ends a connection in the same way wherever our OPEN has been sent. */
 function opened(state: FsmState, event: FsmEvent): FsmStep {
   switch (event.type) {
+    // The other connection has an FSM of its own.
+    case 'Start':
+    case 'TcpConnectionConfirmed':
+      return { state, actions: [] };
     case 'Stop':
       return ended(state, { kind: 'stopped', state: state.name, sent: event.notification }, event.notification);
     case 'HoldTimerExpires':

@@ -1,4 +1,4 @@
-import type { Address, Family } from '../ip/address.ts';
+import { type Address, type Family, isLinkLocal } from '../ip/address.ts';
 import type { Negotiated } from './negotiation.ts';
 import type { PeerSettings } from './peer-settings.ts';
 import type { RouteAttributes } from './route.ts';
@@ -60,8 +60,4 @@ function withLinkLocal(local: Address, configured: PeerSettings['nextHop']): Nex
   }
   const linkLocal = configured?.linkLocal;
   return linkLocal ? { nextHop: local, linkLocalNextHop: linkLocal } : { nextHop: local };
-}
-
-function isLinkLocal({ family, value }: Address): boolean {
-  return family === 6 && value >> 118n === 0x3fan;
 }

@@ -52,6 +52,7 @@ export function announcedInterfaces(
   return [...names].sort();
 }
 
-function selects(selectors: readonly Selector[], labels: Labels): boolean {
+/** Any of them may match; none at all selects everything. */
+export function selects(selectors: readonly Selector[], labels: Labels): boolean {
   return selectors.length === 0 || selectors.some((selector) => selector.matches(labels));
 }

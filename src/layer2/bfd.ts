@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type Address, addressBytes, formatAddress } from '../ip/address.ts';
+import { type Address, addressBytes, formatAddress, isLinkLocal } from '../ip/address.ts';
 import { isInterfacePattern } from './interface-pattern.ts';
 
 /**
@@ -395,8 +395,6 @@ function checkHost(what: string, address: Address): void {
   const multicast = family === 4 ? value >> 28n === 0xen : value >> 120n === 0xffn;
   if (value === 0n || multicast) throw new RangeError(`${what}: ${formatAddress(address)} is not a host's address`);
 }
-
-const isLinkLocal = ({ family, value }: Address) => family === 6 && value >> 118n === 0x3fan;
 
 const isName = (text: string) => isInterfacePattern(text) && !/[*?[]/.test(text);
 

@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { ByteReader, ByteWriter } from './byte-stream.ts';
 import { decodeNodeReport, encodeNodeReport, maxReportBytes, type NodeReport } from './node-report.ts';
+import { valueText } from './value-text.ts';
 
 /** Changes of ours within this time are one report; milliseconds. What takes over had better be known at once. */
 const gatherTime = 5;
@@ -382,9 +383,7 @@ function readMessage(message: Uint8Array) {
 
 function sameFacts(a: NodeReport, b: NodeReport): boolean {
   const facts = ({ startedAt, interfaces, draining, restartingUntil }: NodeReport) =>
-    JSON.stringify([startedAt, interfaces, draining, restartingUntil], (_key, value) =>
-      typeof value === 'bigint' ? value.toString() : value,
-    );
+    valueText([startedAt, interfaces, draining, restartingUntil]);
   return facts(a) === facts(b);
 }
 

@@ -1,5 +1,5 @@
 import { labelValue } from '../api/service-l2-status.ts';
-import { serviceStatusLabels } from '../api/service-status.ts';
+import { serviceOfStatus, serviceStatusLabels } from '../api/service-status.ts';
 import type { Hash } from '../election/metallb.ts';
 import type { ApiClient } from '../kubernetes/client.ts';
 import { serviceL2Statuses } from '../kubernetes/config-kinds.ts';
@@ -7,7 +7,6 @@ import { keyOf, type ObjectKey } from '../kubernetes/resource.ts';
 import { type Clock, sleep, type Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { Pace } from '../runtime/pace.ts';
-import { serviceOf } from './layer2-status.ts';
 
 /** How long a node has to be gone, and between two looks at what it has left; milliseconds. It doubles each time. */
 const interval = { first: 60_000, longest: 3_600_000 };
@@ -91,7 +90,7 @@ export class DepartedStatuses {
       const page = { namespace, labelSelector, limit: pageSize, continue: next, signal };
       const { items, metadata } = await client.list(serviceL2Statuses, page);
       for (const object of items ?? []) {
-        const service = serviceOf(object);
+        const service = serviceOfStatus(object);
         if (service === undefined || !isAnnounced(service)) continue;
         await this.#turn();
         const { uid } = object.metadata;

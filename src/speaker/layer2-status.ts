@@ -4,7 +4,7 @@ import {
   serviceL2StatusLabels,
   serviceL2StatusName,
 } from '../api/service-l2-status.ts';
-import { serviceStatusLabels } from '../api/service-status.ts';
+import { serviceOfStatus, serviceStatusLabels } from '../api/service-status.ts';
 import type { NodeInterface } from '../election/interface-fitness.ts';
 import type { Hash } from '../election/metallb.ts';
 import { type ServiceL2StatusObject, serviceL2Statuses } from '../kubernetes/config-kinds.ts';
@@ -38,7 +38,7 @@ export class Layer2Status {
       ...options,
       resource: serviceL2Statuses,
       labelSelector: `${serviceStatusLabels.node}=${labelValue(node, hash)}`,
-      subjectOf: serviceOf,
+      subjectOf: serviceOfStatus,
       nameOf: (service) => serviceL2StatusName(node, placeOf(service), hash),
       labelsOf: (service) => serviceL2StatusLabels(node, placeOf(service), hash),
       isWanted: (service) => announcementOf(service) !== undefined,
@@ -75,12 +75,4 @@ export class Layer2Status {
 function placeOf(service: ObjectKey): { readonly namespace: string; readonly name: string } {
   const { namespace = '', name } = splitKey(service);
   return { namespace, name };
-}
-
-/** The labels are there from the beginning, the status is not. */
-export function serviceOf(object: ServiceL2StatusObject | undefined): ObjectKey | undefined {
-  const { labels } = object?.metadata ?? {};
-  const name = object?.status?.serviceName ?? labels?.[serviceStatusLabels.serviceName];
-  const namespace = object?.status?.serviceNamespace ?? labels?.[serviceStatusLabels.serviceNamespace];
-  return name === undefined || namespace === undefined ? undefined : `${namespace}/${name}`;
 }

@@ -1,4 +1,5 @@
 import type { NodeInterface } from '../election/interface-fitness.ts';
+import { isLinkLocal } from '../ip/address.ts';
 import { formatPrefix, type Prefix, parsePrefix } from '../ip/prefix.ts';
 import type { InterfaceState } from '../layer2/responder.ts';
 
@@ -40,8 +41,4 @@ function prefixesByName(addresses: InterfaceAddresses): ReadonlyMap<string, read
     }
   }
   return new Map([...byName].map(([name, found]) => [name, [...found.values()]]));
-}
-
-function isLinkLocal({ family, value }: Prefix): boolean {
-  return family === 6 && value >> 118n === 0xfe80n >> 6n;
 }

@@ -227,7 +227,6 @@ async function named(cluster: TestCluster): Promise<void> {
   await eventually('nobody is named', async () => (await names()) === undefined);
 }
 
-/** Services come, wait, go and come back, and so does the node; what happens twice is an event counted up. */
 /** From here on a DaemonSet stands behind the Pod. */
 async function madeBy(cluster: TestCluster, pod: string): Promise<void> {
   const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'x', image: 'x' }] } };
@@ -289,6 +288,7 @@ async function unrouted(cluster: TestCluster): Promise<void> {
   }
 }
 
+/** Services come, wait, go and come back, and so does the node; what happens twice is an event counted up. */
 async function live(cluster: TestCluster, responder: FakeResponder): Promise<void> {
   const told = (service: string, reason: string, times: number) =>
     eventually(`${service} was told ${reason} ${times} times`, async () => {

@@ -1,4 +1,5 @@
 import type { Transport } from '../../bgp/transport.ts';
+import type { Config } from '../../config/config.ts';
 import { candidacyOf, type NodeFacts } from '../../election/candidacy.ts';
 import type { Hash } from '../../election/metallb.ts';
 import { parseAddress } from '../../ip/address.ts';
@@ -18,6 +19,7 @@ import type { ClusterWatch } from '../cluster-watch.ts';
 import { electionNode } from '../node-facts.ts';
 import type { NodeStatuses } from '../node-statuses.ts';
 import { sliceIndex } from '../service-reconciler.ts';
+import { valueText } from '../value-text.ts';
 import { Departure } from './departure.ts';
 import { type Caller, Listening, type ListeningOptions } from './listening.ts';
 import { Passwords } from './passwords.ts';
@@ -85,7 +87,7 @@ export class BgpSpeaker {
   readonly #subscriptions: (() => void)[] = [];
   /** What was looked at last: a heartbeat of the node is no change. */
   #seen = '';
-  #config: unknown;
+  #config: Config | undefined;
   #started = false;
   #stopped: Promise<void> | undefined;
 
@@ -243,9 +245,7 @@ export class BgpSpeaker {
     // While it goes, what it may not announce any more is still there.
     const ignoreExcludeLabel = this.#options.ignoreExcludeLabel || this.#departure.stage === 'leaving';
     const isGone = this.#departure.stage === 'gone';
-    const seen = JSON.stringify([peerings, faults, node, ignoreExcludeLabel, isGone], (_key, value) =>
-      typeof value === 'bigint' ? String(value) : value,
-    );
+    const seen = valueText([peerings, faults, node, ignoreExcludeLabel, isGone]);
     if (seen === this.#seen && config === this.#config) return;
     this.#seen = seen;
     this.#config = config;

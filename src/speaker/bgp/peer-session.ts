@@ -8,6 +8,7 @@ import type { Prefix } from '../../ip/prefix.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Random } from '../../runtime/random.ts';
+import { valueText } from '../value-text.ts';
 import { keepsSession, type Peering } from './peers.ts';
 
 export type PeerSessionOptions = {
@@ -77,7 +78,7 @@ export class PeerSession {
     const isElsewhere = peering.wish.address !== undefined || peering.wish.interface !== before.wish.interface;
     const address = this.#address;
     if (isElsewhere) this.#address = peering.wish.address;
-    if (JSON.stringify(peering.allowedPrefixes, bigintText) !== JSON.stringify(before.allowedPrefixes, bigintText)) {
+    if (valueText(peering.allowedPrefixes) !== valueText(before.allowedPrefixes)) {
       this.#rib.allow(peering.allowedPrefixes);
       this.refill();
     }
@@ -188,8 +189,4 @@ export class PeerSession {
     this.#session = session;
     session.start();
   }
-}
-
-function bigintText(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
 }

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { BFDProfile, Peer } from '../../config/config.ts';
-import type { Labels } from '../../election/advertisement.ts';
+import { type Labels, selects } from '../../election/advertisement.ts';
 import { type Address, type Family, formatAddress } from '../../ip/address.ts';
 import type { Prefix } from '../../ip/prefix.ts';
 import type { Password } from './passwords.ts';
@@ -211,10 +211,6 @@ function nextHopsOf({ neighbor, dualStack }: Peer, { addresses }: BGPNode): Peer
 function isMultihop({ neighbor, ebgpMultiHop, ttlSecurity = 1 }: Peer, mayBeFar: boolean, node: BGPNode): boolean {
   if ('interface' in neighbor) return false;
   return ebgpMultiHop || ttlSecurity > 1 || (mayBeFar && !isOnLink(neighbor.address, node));
-}
-
-function selects(selectors: Peer['nodeSelectors'], labels: Labels): boolean {
-  return selectors.length === 0 || selectors.some((selector) => selector.matches(labels));
 }
 
 function sessionText({ medDefault: _, gracefulRestart, ...wish }: PeerWish): string {

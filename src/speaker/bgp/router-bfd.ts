@@ -3,6 +3,7 @@ import { type Address, formatAddress } from '../../ip/address.ts';
 import { type BfdEvent, type BfdSession, type BfdSessionState, packBfdSessions } from '../../layer2/bfd.ts';
 import type { BfdShare } from '../../layer2/bfd-sessions.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { valueText } from '../value-text.ts';
 
 /** RFC 5881 section 4, RFC 5883 section 5. */
 const ports = { singleHop: 3784, multihop: 4784 } as const;
@@ -56,7 +57,7 @@ export class RouterBfd {
     );
     const groups = [...byPlace.values()].filter(([first]) => this.#isPossible(first!));
     const sessions = groups.map(([first]) => sessionOf(first!));
-    const handed = JSON.stringify(sessions, (_key, value) => (typeof value === 'bigint' ? String(value) : value));
+    const handed = valueText(sessions);
     this.#peers = new Map(groups.map((group) => [group[0]!.peer, group.map(({ peer }) => peer)]));
     for (const id of this.#up) if (!this.#peers.has(id)) this.#up.delete(id);
     this.#warnOfEcho(groups.map(([first]) => first!));

@@ -3,7 +3,7 @@ import { isAllowed } from '../../bgp/adj-rib-out.ts';
 import { internAttributes, mergeAttributes } from '../../bgp/attributes.ts';
 import type { Route, RouteAttributes } from '../../bgp/route.ts';
 import type { Config, Pool, PoolBGPAdvertisement } from '../../config/config.ts';
-import type { Labels } from '../../election/advertisement.ts';
+import { selects } from '../../election/advertisement.ts';
 import { candidacyOf, type NodeFacts } from '../../election/candidacy.ts';
 import { type EndpointSliceShape, servingEndpoints } from '../../election/endpoints.ts';
 import type { WithdrawReason } from '../../election/withdraw-reason.ts';
@@ -235,8 +235,4 @@ function ownAttributes({ localPref, med, communities }: PoolBGPAdvertisement): R
 
 function isClassic(value: CommunityValue): value is readonly [number, number] {
   return value.length === 2;
-}
-
-function selects(selectors: readonly { matches(labels: Labels): boolean }[], labels: Labels): boolean {
-  return selectors.length === 0 || selectors.some((selector) => selector.matches(labels));
 }

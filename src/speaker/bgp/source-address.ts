@@ -1,6 +1,6 @@
 import type { AddressSource } from '../../api/bgp-annotations.ts';
 import type { Peer } from '../../config/config.ts';
-import { type Address, addressBits, compareAddresses, formatAddress } from '../../ip/address.ts';
+import { type Address, addressBits, compareAddresses, formatAddress, isLinkLocal } from '../../ip/address.ts';
 import { coversPrefix, formatPrefix } from '../../ip/prefix.ts';
 
 export type InterfaceAddress = Address & { readonly length: number };
@@ -41,10 +41,6 @@ export function isOnLink(address: Address, { interfaces }: BGPNode): boolean {
   if (isLinkLocal(address)) return true;
   const whole = { ...address, length: addressBits[address.family] };
   return interfaces.some((one) => one.addresses.some((own) => coversPrefix(own, whole)));
-}
-
-export function isLinkLocal({ family, value }: Address): boolean {
-  return family === 6 && value >> 118n === 0xfe80n >> 6n;
 }
 
 /** An interface's in the kernel's order; by prefixes, the lowest first, wherever it is. */

@@ -1,6 +1,6 @@
 import { type BGPSessionStatusContent, bgpSessionStatusLabels } from '../../api/bgp-session-status.ts';
 import { hexOf, labelValue } from '../../api/service-l2-status.ts';
-import { type ServiceBGPStatus, serviceStatusLabels } from '../../api/service-status.ts';
+import { type ServiceBGPStatus, serviceOfStatus, serviceStatusLabels } from '../../api/service-status.ts';
 import type { Hash } from '../../election/metallb.ts';
 import {
   type BGPSessionStatusObject,
@@ -33,7 +33,7 @@ export function serviceBGPStatusesOf(
     ...options,
     resource: serviceBGPStatuses,
     labelSelector: `${serviceStatusLabels.node}=${value(node)}`,
-    subjectOf: serviceOf,
+    subjectOf: serviceOfStatus,
     nameOf: (service) => `bgp-${splitKey(service).name.slice(0, maxName)}-${hexOf(hash(`${service}@${node}`))}`,
     labelsOf: (service) => {
       const { namespace = '', name } = splitKey(service);
@@ -82,10 +82,3 @@ export function bgpSessionStatusesOf(
 
 /** Of the part of an object's name that is for people. */
 const maxName = 63;
-
-function serviceOf(object: ServiceBGPStatusObject | undefined): ObjectKey | undefined {
-  const { labels } = object?.metadata ?? {};
-  const name = object?.status?.serviceName ?? labels?.[serviceStatusLabels.serviceName];
-  const namespace = object?.status?.serviceNamespace ?? labels?.[serviceStatusLabels.serviceNamespace];
-  return name === undefined || namespace === undefined ? undefined : `${namespace}/${name}`;
-}
